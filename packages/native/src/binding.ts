@@ -1,0 +1,85 @@
+// The raw binding of the addon, written by hand. One function per ABI call; no policy here.
+// Handles are opaque objects whose memory the addon frees when released or collected.
+
+export interface DeviceHandle { readonly __device: unique symbol }
+export interface BufferHandle { readonly __buffer: unique symbol }
+export interface ProgramHandle { readonly __program: unique symbol }
+
+/** Numeric dtype codes of `hadal.h`. */
+export const dtypeCodes = { F32: 0, BF16: 1, F16: 2, F8_E4M3: 3, I32: 4, U8: 5 } as const
+export type DTypeName = keyof typeof dtypeCodes
+
+/** Step dimensions: negative extents in a shape whose value is given to each run. */
+export const stepDims = { T: -1, S: -2, N: -3 } as const
+
+/** A view as the ABI takes it. `shape` may hold step dimensions; `strides` count elements. */
+export interface RawTensor {
+  readonly buffer: BufferHandle
+  readonly offset: number
+  readonly dtype: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+}
+
+/** Absent, one tensor, or a list (one weight per expert). */
+export type RawArgument = RawTensor | readonly RawTensor[] | null
+
+export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array | Float64Array
+
+export interface CpuInfo {
+  readonly vendor: string
+  readonly model: string
+  readonly isa: string
+  readonly features: string
+  readonly logicalCores: number
+  readonly physicalCores: number
+  readonly memoryTotal: number
+  readonly memoryAvailable: number
+}
+
+/**
+ * Every function throws an Error with `code` = 'ERR_HADAL_INVALID' | 'ERR_HADAL_UNSUPPORTED' |
+ * 'ERR_HADAL_NO_MEMORY' | 'ERR_HADAL_IO' | 'ERR_HADAL_CANCELLED' | 'ERR_HADAL_FILE_CHANGED' |
+ * 'ERR_HADAL_INTERNAL' | 'ERR_HADAL_DISPOSED'.
+ */
+export interface Binding {
+  abiVersion(): number
+  version(): string
+  opList(): string[]
+  cpu(): CpuInfo
+
+  deviceCreate(options: { threads: number; isa: string | null }): DeviceHandle
+  deviceThreads(device: DeviceHandle): number
+  deviceIsa(device: DeviceHandle): string
+  /** Waits for the run in flight (cancelling it), then frees. Idempotent. */
+  deviceRelease(device: DeviceHandle): Promise<void>
+
+  bufferAllocate(device: DeviceHandle, bytes: number): BufferHandle
+  bufferMap(device: DeviceHandle, path: string, size: number, mtimeNs: bigint): BufferHandle
+  bufferRelease(buffer: BufferHandle): void
+  bufferSize(buffer: BufferHandle): number
+  bufferWrite(buffer: BufferHandle, byteOffset: number, data: HostArray): void
+  bufferRead(buffer: BufferHandle, byteOffset: number, into: HostArray): void
+  bufferDiscard(buffer: BufferHandle, byteOffset: number, bytes: number): void
+
+  programCreate(
+    device: DeviceHandle,
+    precision: 0 | 1,
+    maxDims: readonly [number, number, number],
+  ): ProgramHandle
+  programAppend(
+    program: ProgramHandle,
+    op: string,
+    args: readonly RawArgument[],
+    attributes: readonly number[],
+  ): void
+  programSize(program: ProgramHandle): number
+  /** Resolves when the step is done; rejects with ERR_HADAL_CANCELLED after programCancel. Runs on the device's own thread. */
+  programRun(program: ProgramHandle, dims: readonly [number, number, number]): Promise<void>
+  /** Stops the run of this program that is in flight or queued, between two ops. */
+  programCancel(program: ProgramHandle): void
+  programProfile(program: ProgramHandle, enable: boolean): void
+  /** Nanoseconds per op of the last run. */
+  programTimings(program: ProgramHandle): Float64Array
+  programRelease(program: ProgramHandle): void
+}
