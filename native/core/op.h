@@ -40,6 +40,7 @@ struct Op {
   const char* name;
   uint32_t min_arguments;
   uint32_t max_arguments;
+  uint32_t outputs;  // leading arguments that the op writes; they must not lie in a mapped file
   uint32_t attributes;
   CheckFn check;
   RunFn reference;
