@@ -1,0 +1,158 @@
+// Recording: every view is checked here against its buffer with the largest step, with arithmetic that
+// cannot overflow, so that a run needs no bounds of its own except for values in index tensors.
+#include "core/program.h"
+
+#include <algorithm>
+#include <cinttypes>
+
+#include "core/status.h"
+
+namespace hadal {
+namespace {
+
+constexpr const char* kSymbols[HADAL_STEP_DIMS] = {"T", "S", "N"};
+constexpr int64_t kMaxDim = int64_t{1} << 40;
+
+// Index into Dims for a negative extent.
+int symbol_of(int64_t extent) { return static_cast<int>(-extent - 1); }
+
+// Bytes from element 0 to the end of the last element; 0 for a view without elements.
+uint64_t span_bytes(const Tensor& tensor, const std::string& where) {
+  uint64_t last = 0;
+  uint64_t elements = 1;
+  const uint64_t element = dtype_size(tensor.dtype);
+  bool overflow = false;
+  for (int32_t i = 0; i < tensor.rank; ++i) {
+    const auto extent = static_cast<uint64_t>(tensor.shape[i]);
+    if (extent == 0) return 0;
+    uint64_t reach = 0;
+    overflow |= __builtin_mul_overflow(extent - 1, static_cast<uint64_t>(tensor.strides[i]), &reach);
+    overflow |= __builtin_add_overflow(last, reach, &last);
+    overflow |= __builtin_mul_overflow(elements, extent, &elements);
+  }
+  uint64_t bytes = 0;
+  overflow |= __builtin_add_overflow(last, uint64_t{1}, &last);
+  overflow |= __builtin_mul_overflow(last, element, &bytes);
+  // Ops index with int64_t, also through views that repeat elements by a stride of 0.
+  overflow |= elements > static_cast<uint64_t>(INT64_MAX) / 8;
+  if (overflow)
+    fail(HADAL_ERROR_INVALID, "%s: %s is larger than 64-bit sizes", where.c_str(),
+         tensor.describe().c_str());
+  return bytes;
+}
+
+void check_outputs(const Op& op, const std::vector<std::vector<View>>& arguments,
+                   std::span<const Argument> resolved) {
+  for (size_t i = 0; i < std::min<size_t>(op.outputs, arguments.size()); ++i) {
+    for (size_t j = 0; j < arguments[i].size(); ++j) {
+      HADAL_EXPECT(!arguments[i][j].buffer->read_only(),
+                   "%s, argument %zu: an output cannot lie in a mapped file", op.name, i);
+      const Tensor& tensor = resolved[i][j];
+      for (int32_t d = 0; d < tensor.rank; ++d)
+        HADAL_EXPECT(tensor.strides[d] > 0 || tensor.shape[d] <= 1,
+                     "%s, argument %zu: an output cannot repeat elements (stride 0 of axis %d)",
+                     op.name, i, d);
+    }
+  }
+}
+
+void check_counts(const Op& op, size_t arguments, size_t attributes) {
+  HADAL_EXPECT(arguments >= op.min_arguments && arguments <= op.max_arguments,
+               "%s: expected %u to %u arguments, got %zu", op.name, op.min_arguments,
+               op.max_arguments, arguments);
+  HADAL_EXPECT(attributes == op.attributes, "%s: expected %u attributes, got %zu", op.name,
+               op.attributes, attributes);
+}
+
+}  // namespace
+
+Program::Program(std::shared_ptr<Device> device, hadal_precision precision, const Dims& max_dims)
+    : device_(std::move(device)), precision_(precision), max_dims_(max_dims) {
+  HADAL_EXPECT(precision == HADAL_FAST || precision == HADAL_REFERENCE,
+               "precision: expected 0 (fast) or 1 (reference), got %d", precision);
+  for (int i = 0; i < HADAL_STEP_DIMS; ++i)
+    HADAL_EXPECT(max_dims[i] >= 0 && max_dims[i] <= kMaxDim,
+                 "max_dims: expected %s between 0 and 2^40, got %" PRId64, kSymbols[i],
+                 max_dims[i]);
+}
+
+Tensor Program::resolve(const View& view, const std::string& where) const {
+  const char* at = where.c_str();
+  HADAL_EXPECT(view.buffer != nullptr, "%s: no buffer", at);
+  HADAL_EXPECT(view.rank >= 0 && view.rank <= HADAL_MAX_RANK, "%s: expected rank 0 to %d, got %d",
+               at, HADAL_MAX_RANK, view.rank);
+  HADAL_EXPECT(view.dtype >= HADAL_F32 && view.dtype <= HADAL_U8,
+               "%s: expected a dtype code of 0 to %d, got %d", at, HADAL_U8, view.dtype);
+  Tensor tensor;
+  tensor.dtype = static_cast<DType>(view.dtype);
+  tensor.rank = view.rank;
+  for (int32_t i = 0; i < view.rank; ++i) {
+    const int64_t extent = view.shape[i];
+    HADAL_EXPECT(extent >= HADAL_DIM_N, "%s: extent %d is %" PRId64, at, i, extent);
+    HADAL_EXPECT(view.strides[i] >= 0, "%s: stride %d is %" PRId64 ", expected 0 or more", at, i,
+                 view.strides[i]);
+    tensor.shape[i] = extent < 0 ? max_dims_[symbol_of(extent)] : extent;
+    tensor.strides[i] = view.strides[i];
+  }
+  const uint64_t bytes = span_bytes(tensor, where);
+  const uint64_t size = view.buffer->size();
+  HADAL_EXPECT(view.offset <= size && bytes <= size - view.offset,
+               "%s: %s at byte %" PRIu64 " needs %" PRIu64 " bytes, the buffer has %" PRIu64, at,
+               tensor.describe().c_str(), view.offset, bytes, size);
+  HADAL_EXPECT(view.offset % dtype_size(tensor.dtype) == 0,
+               "%s: byte offset %" PRIu64 " is not aligned for %s", at, view.offset,
+               dtype_name(tensor.dtype));
+  // Without pages of its own an empty buffer has no address; the view then has no elements either.
+  tensor.data = view.buffer->data() == nullptr ? nullptr : view.buffer->data() + view.offset;
+  return tensor;
+}
+
+void Program::append(const char* name, const std::vector<std::vector<View>>& arguments,
+                     std::span<const double> attributes) {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  HADAL_EXPECT(lock.owns_lock(), "append %s: a run of this program is in flight", name);
+  const Op* op = device_->find_op(name);
+  if (op == nullptr)
+    fail(HADAL_ERROR_UNSUPPORTED, "op \"%.64s\": the %s backend has none of this name", name,
+         device_->backend.name);
+  check_counts(*op, arguments.size(), attributes.size());
+
+  Node node;
+  node.op = op;
+  node.body = precision_ == HADAL_REFERENCE ? op->reference : op->fast;
+  size_t total = 0;
+  for (const auto& views : arguments) total += views.size();
+  node.tensors = std::make_unique<Tensor[]>(total);
+  node.arguments = std::make_unique<Argument[]>(arguments.size());
+  node.attributes.assign(attributes.begin(), attributes.end());
+  Tensor* tensor = node.tensors.get();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    node.arguments[i] = Argument(tensor, arguments[i].size());
+    for (size_t j = 0; j < arguments[i].size(); ++j, ++tensor) {
+      const View& view = arguments[i][j];
+      std::string where = std::string(op->name) + ", argument " + std::to_string(i);
+      if (arguments[i].size() > 1) where += "[" + std::to_string(j) + "]";
+      *tensor = resolve(view, where);
+      for (int32_t d = 0; d < view.rank; ++d)
+        if (view.shape[d] < 0) node.extents.push_back({&tensor->shape[d], symbol_of(view.shape[d])});
+    }
+  }
+  const std::span<const Argument> resolved(node.arguments.get(), arguments.size());
+  check_outputs(*op, arguments, resolved);
+  node.call = {resolved, node.attributes};
+  op->check(node.call);
+
+  for (const auto& views : arguments) keep(views);
+  timings_.resize(nodes_.size() + 1);
+  nodes_.push_back(std::move(node));  // last: whatever threw above left the program as it was
+  size_.store(static_cast<uint32_t>(nodes_.size()));
+}
+
+void Program::keep(const std::vector<View>& views) {
+  for (const View& view : views) {
+    const auto place = std::lower_bound(buffers_.begin(), buffers_.end(), view.buffer);
+    if (place == buffers_.end() || *place != view.buffer) buffers_.insert(place, view.buffer);
+  }
+}
+
+}  // namespace hadal
