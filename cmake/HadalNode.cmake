@@ -5,7 +5,7 @@ function(hadal_node_headers result)
   find_program(HADAL_NODE_PROGRAM node REQUIRED)
   execute_process(
     COMMAND ${HADAL_NODE_PROGRAM} -p
-      "[require('node-api-headers').include_dir, require('node-addon-api').include_dir].join(';')"
+      "['node-api-headers', 'node-addon-api'].map(n => require('path').resolve(require(n).include_dir)).join(';')"
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/packages/native
     OUTPUT_VARIABLE folders
     ERROR_VARIABLE problem
@@ -16,13 +16,7 @@ function(hadal_node_headers result)
       "node-api-headers and node-addon-api not found from packages/native: run `pnpm install` first, "
       "or configure with -DHADAL_NODE=OFF.\n${problem}")
   endif()
-  set(absolute)
-  foreach(folder IN LISTS folders)
-    cmake_path(ABSOLUTE_PATH folder
-      BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/packages/native NORMALIZE)
-    list(APPEND absolute ${folder})
-  endforeach()
-  set(${result} "${absolute}" PARENT_SCOPE)
+  set(${result} "${folders}" PARENT_SCOPE)
 endfunction()
 
 function(hadal_add_node_addon)
