@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+// Packages whose `exports` point at dist for Node show their sources under this condition.
+const conditions = ['@hadal/source', 'module', 'node', 'development|production']
+
 export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ['packages/*/src/**/*.test.ts'],
     pool: 'forks',

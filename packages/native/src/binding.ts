@@ -1,9 +1,15 @@
 // The raw binding of the addon, written by hand. One function per ABI call; no policy here.
 // Handles are opaque objects whose memory the addon frees when released or collected.
 
-export interface DeviceHandle { readonly __device: unique symbol }
-export interface BufferHandle { readonly __buffer: unique symbol }
-export interface ProgramHandle { readonly __program: unique symbol }
+export interface DeviceHandle {
+  readonly __device: unique symbol
+}
+export interface BufferHandle {
+  readonly __buffer: unique symbol
+}
+export interface ProgramHandle {
+  readonly __program: unique symbol
+}
 
 /** Numeric dtype codes of `hadal.h`. */
 export const dtypeCodes = { F32: 0, BF16: 1, F16: 2, F8_E4M3: 3, I32: 4, U8: 5 } as const
