@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 namespace hadal {
 
@@ -20,7 +21,8 @@ class ThreadPool {
   // long, handed out dynamically. An exception of any body is rethrown here after all have stopped.
   template <typename Body>
   void parallel_for(int64_t count, int64_t grain, Body&& body) {
-    run(count, grain, &body, [](void* b, int64_t begin, int64_t end, int thread) {
+    void* address = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
+    run(count, grain, address, [](void* b, int64_t begin, int64_t end, int thread) {
       (*static_cast<std::remove_reference_t<Body>*>(b))(begin, end, thread);
     });
   }
