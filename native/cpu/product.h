@@ -1,0 +1,49 @@
+// y = x·Wᵀ for rows given by pointer: the driver under matmul, fp8_matmul, grouped_gemm and the
+// projections of MLA. Splits weight rows over threads; the order of additions is the leaves' alone.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/convert.h"
+#include "cpu/leaves.h"
+
+namespace hadal::cpu {
+
+// A weight matrix [N, K] as it lies in the checkpoint.
+struct Matrix {
+  const void* data;
+  DType dtype;
+  const float* scale;  // null unless FP8
+  int64_t N, K;
+  int64_t block_rows, block_columns;
+
+  int64_t scale_stride() const { return scale ? (K + block_columns - 1) / block_columns : 0; }
+  const void* row(int64_t n) const {
+    return static_cast<const char*>(data) + n * K * static_cast<int64_t>(dtype_size(dtype));
+  }
+  const float* scale_row(int64_t n) const { return scale ? scale + n / block_rows * scale_stride() : nullptr; }
+  // Element (n, k) with its scale, for the oracles.
+  double at(int64_t n, int64_t k) const {
+    const float w = weight_at(data, dtype, n * K + k);
+    return scale ? static_cast<double>(w * scale_row(n)[k / block_columns]) : static_cast<double>(w);
+  }
+};
+
+inline Matrix matrix_of(const Tensor& w, const Tensor* scale, int64_t block_rows, int64_t block_columns) {
+  return {w.data, w.dtype, scale ? scale->as<float>() : nullptr, w.shape[0], w.shape[1],
+          scale ? block_rows : 1, scale ? block_columns : 1};
+}
+
+// Weight rows of one task: about 64 KB of weights, in whole groups of eight.
+inline int64_t task_rows(const Matrix& w) {
+  const int64_t bytes = w.K * static_cast<int64_t>(dtype_size(w.dtype));
+  const int64_t rows = (64 << 10) / (bytes > 0 ? bytes : 1) / 8 * 8;
+  return rows < 8 ? 8 : rows > 256 ? 256 : rows;
+}
+
+// Weight rows [n0, n1) times all x rows, by panels of x that stay in the second-level cache.
+// `out` and `x` are scratch arrays of row pointers, out[m] at the output of weight row 0.
+void multiply_rows(const Kernels& leaf, const Matrix& w, int64_t n0, int64_t n1, float* const* out,
+                   const float* const* x, int64_t M);
+
+}  // namespace hadal::cpu
