@@ -16,7 +16,7 @@ void multiply_rows(const Kernels& leaf, const Matrix& w, int64_t n0, int64_t n1,
       for (int64_t m = m0; m < m1; m += 64) {
         const int64_t count = std::min<int64_t>(64, m1 - m);
         for (int64_t i = 0; i < count; ++i) shifted[i] = out[m + i] + n;
-        leaf.gemm[static_cast<int>(w.dtype)]({shifted, x + m, w.row(n), w.scale_row(n), w.scale_stride(), n,
+        leaf.gemm[static_cast<int>(w.dtype)]({shifted, x + m, w.row(n), w.K, w.scale_row(n), w.scale_stride(), n,
                                               w.block_rows, w.block_columns, count, std::min(kGroup, n1 - n),
                                               w.K});
       }

@@ -61,7 +61,7 @@ inline void tile(const GemmArgs& a, int64_t m0, int64_t n0) {
   F32 acc[RM][RN];
   const T* w[RN];
   for (int n = 0; n < RN; ++n) {
-    w[n] = static_cast<const T*>(a.w) + (n0 + n) * a.K;
+    w[n] = static_cast<const T*>(a.w) + (n0 + n) * a.w_stride;
     for (int m = 0; m < RM; ++m) acc[m][n] = zero();
   }
   F32 factor[RN];

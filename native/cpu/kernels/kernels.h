@@ -15,7 +15,8 @@ namespace hadal::cpu {
 struct GemmArgs {
   float* const* out;      // [M], each points at the output of weight row 0 of this call
   const float* const* x;  // [M][K]
-  const void* w;          // [N, K], contiguous
+  const void* w;          // [N, K], rows w_stride elements apart
+  int64_t w_stride;
   const float* scale;     // FP8: scale of weight row 0's block row; null otherwise
   int64_t scale_stride;   // FP8: floats from one block row to the next
   int64_t first_row;      // FP8: absolute index of weight row 0, to find its block row
