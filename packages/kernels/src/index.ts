@@ -1,1 +1,8 @@
-export {}
+export * from './attention.ts'
+export * from './dense.ts'
+export * from './device.ts'
+export * from './encoder.ts'
+export * from './moe.ts'
+export * from './op-table.ts'
+export * from './sampling.ts'
+export * from './tensor.ts'

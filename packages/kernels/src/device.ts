@@ -1,0 +1,105 @@
+// A device: the addon's handle with a lifetime, its buffers, its programs. One per loaded model; dispose()
+// waits for the run in flight and frees everything made here.
+import {
+  type Binding,
+  type BufferHandle,
+  type DeviceHandle,
+  type HostArray,
+  loadBinding,
+} from '@hadal/native'
+import { opNames } from './op-table.ts'
+import { type DType, denseStrides, dtypeBytes, type Extent, type Tensor } from './tensor.ts'
+
+export interface DeviceOptions {
+  /** 0 or absent: the physical cores that this process may use. */
+  readonly threads?: number
+  /** Forces a kernel set: 'avx512', 'avx2' or 'portable'. Default: HADAL_ISA, then the best. */
+  readonly isa?: string
+}
+
+/** The addon and this package must agree on the ops; a mismatch means two versions met. */
+function checkOps(binding: Binding): void {
+  const have = new Set(binding.opList())
+  const missing = opNames.filter((name) => !have.has(name))
+  const extra = [...have].filter((name) => !(opNames as readonly string[]).includes(name))
+  if (missing.length + extra.length > 0)
+    throw new Error(
+      `native addon: expected the ops of this version; missing [${missing}], unknown [${extra}]; build it again`,
+    )
+}
+
+export class Device {
+  readonly binding: Binding
+  readonly handle: DeviceHandle
+  readonly threads: number
+  readonly isa: string
+  readonly #buffers = new Set<BufferHandle>()
+  #released: Promise<void> | undefined
+
+  private constructor(binding: Binding, handle: DeviceHandle) {
+    this.binding = binding
+    this.handle = handle
+    this.threads = binding.deviceThreads(handle)
+    this.isa = binding.deviceIsa(handle)
+  }
+
+  /** Opens the CPU. Throws ERR_HADAL_UNSUPPORTED for an instruction set that this CPU lacks. */
+  static open(options: DeviceOptions = {}): Device {
+    const binding = loadBinding()
+    checkOps(binding)
+    const isa = options.isa ?? process.env.HADAL_ISA ?? null
+    const handle = binding.deviceCreate({ threads: options.threads ?? 0, isa: isa === '' ? null : isa })
+    return new Device(binding, handle)
+  }
+
+  /** Zero-filled memory whose pages are taken when first touched. */
+  allocate(bytes: number): BufferHandle {
+    const buffer = this.binding.bufferAllocate(this.handle, Math.max(bytes, 64))
+    this.#buffers.add(buffer)
+    return buffer
+  }
+
+  /** Maps a file read-only; size and time must be what the header's reader saw. */
+  map(path: string, size: number, mtimeNs: bigint): BufferHandle {
+    const buffer = this.binding.bufferMap(this.handle, path, size, mtimeNs)
+    this.#buffers.add(buffer)
+    return buffer
+  }
+
+  /** A tensor in memory of its own. `capacity` replaces a leading step dimension when sizing it. */
+  tensor(dtype: DType, shape: readonly Extent[], capacity = 1): Tensor {
+    const elements = shape.reduce((product, extent) => product * (extent < 0 ? capacity : extent), 1)
+    const buffer = this.allocate(elements * dtypeBytes[dtype])
+    return { buffer, offset: 0, dtype, shape, strides: denseStrides(shape) }
+  }
+
+  /** A constant tensor with these values. */
+  constant(values: Float32Array | Int32Array, shape: readonly number[] = [values.length]): Tensor {
+    const tensor = this.tensor(values instanceof Float32Array ? 'F32' : 'I32', shape)
+    this.write(tensor, values)
+    return tensor
+  }
+
+  write(tensor: Tensor, values: HostArray): void {
+    this.binding.bufferWrite(tensor.buffer, tensor.offset, values)
+  }
+
+  read<A extends HostArray>(tensor: Tensor, into: A, elementOffset = 0): A {
+    const bytes = elementOffset * dtypeBytes[tensor.dtype]
+    this.binding.bufferRead(tensor.buffer, tensor.offset + bytes, into)
+    return into
+  }
+
+  /** Cancels what runs, waits for it, frees all buffers. Idempotent. */
+  dispose(): Promise<void> {
+    this.#released ??= this.binding.deviceRelease(this.handle).then(() => {
+      for (const buffer of this.#buffers) this.binding.bufferRelease(buffer)
+      this.#buffers.clear()
+    })
+    return this.#released
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+}

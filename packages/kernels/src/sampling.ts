@@ -1,0 +1,36 @@
+// The last op of a step: ids from logits.
+import type { Encoder } from './encoder.ts'
+import type { Tensor } from './tensor.ts'
+
+/** Most alternatives that a row can report. */
+export const maxTopLogprobs = 20
+
+export interface SampleOutputs {
+  /** `[N]` I32 */
+  readonly ids: Tensor
+  /** `[N]` */
+  readonly logprobs: Tensor
+  /** `[N, 20]` I32 */
+  readonly topIds: Tensor
+  /** `[N, 20]` */
+  readonly topLogprobs: Tensor
+}
+
+export interface SampleInputs {
+  /** `[N, 8]`: temperature, top_p, top_k, min_p, repetition, presence, frequency, top logprobs. */
+  readonly params: Tensor
+  /** `[N, 4]` I32: seed low, seed high, counter low, counter high. */
+  readonly seeds: Tensor
+  readonly historyOffsets: Tensor
+  readonly historyIds: Tensor
+  readonly biasOffsets: Tensor
+  readonly biasIds: Tensor
+  readonly biasValues: Tensor
+}
+
+/** Chooses one id per row of logits `[N, V]`; see the op table for the order of the rules. */
+export function sample(k: Encoder, out: SampleOutputs, logits: Tensor, io: SampleInputs): void {
+  const outputs = [out.ids, out.logprobs, out.topIds, out.topLogprobs]
+  const lists = [io.historyOffsets, io.historyIds, io.biasOffsets, io.biasIds, io.biasValues]
+  k.append('sample', [...outputs, logits, io.params, io.seeds, ...lists])
+}
