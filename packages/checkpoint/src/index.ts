@@ -1,1 +1,9 @@
-export {}
+export * from './checkpoint.ts'
+export * from './error.ts'
+export * from './fields.ts'
+export type { CheckpointFile } from './files.ts'
+export * from './generation.ts'
+export type { JsonObject, JsonValue } from './json.ts'
+export * from './numbers.ts'
+export * from './safetensors.ts'
+export * from './text-files.ts'
