@@ -1,1 +1,5 @@
-export {}
+export * from './config.ts'
+export * from './info.ts'
+export * from './load.ts'
+export * from './rope.ts'
+export * from './types.ts'

@@ -1,0 +1,4 @@
+// The buffer handle as the kernels package passes it around.
+import type { Tensor } from '@hadal/kernels'
+
+export type BufferHandle = Tensor['buffer']
