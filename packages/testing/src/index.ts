@@ -1,1 +1,2 @@
-export {}
+export * from './close.ts'
+export * from './golden.ts'
