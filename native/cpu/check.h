@@ -33,6 +33,6 @@ inline constexpr std::initializer_list<DType> kInt = {DType::I32};
 inline constexpr std::initializer_list<DType> kWeight = {DType::F32, DType::BF16, DType::F16};
 inline constexpr std::initializer_list<DType> kAnyWeight = {DType::F32, DType::BF16, DType::F16,
                                                             DType::F8_E4M3};
-inline constexpr std::initializer_list<DType> kCache = {DType::F32, DType::BF16};
+inline constexpr std::initializer_list<DType> kCache = {DType::F32, DType::BF16, DType::F16};
 
 }  // namespace hadal::cpu

@@ -32,6 +32,17 @@ inline float f16_to_f32(uint16_t h) {
   return h & 0x8000 ? -f : f;
 }
 
+// Round to nearest even, saturating at ±65504; NaN stays a quiet NaN.
+inline uint16_t f32_to_f16(float f) {
+  const uint16_t sign = std::signbit(f) ? 0x8000 : 0;
+  if (std::isnan(f)) return sign | 0x7e00;
+  const double a = std::fmin(std::fabs(static_cast<double>(f)), 65504.0);
+  if (a < 0x1p-14) return sign | static_cast<uint16_t>(std::nearbyint(a * 0x1p24));
+  const int exponent = std::ilogb(a);
+  const auto units = static_cast<uint32_t>(std::nearbyint(std::ldexp(a, 10 - exponent)));  // 1024 .. 2048
+  return sign | static_cast<uint16_t>((static_cast<uint32_t>(exponent + 14) << 10) + units);
+}
+
 inline float e4m3_to_f32(uint8_t c) {
   const int exponent = (c >> 3) & 15, mantissa = c & 7;
   if ((c & 0x7f) == 0x7f) return std::numeric_limits<float>::quiet_NaN();

@@ -34,7 +34,7 @@ void reference(Context&, const OpCall& call) {
     for (int64_t i = 0; i < call[1].shape[1]; ++i) {
       const float value = call[1].row<float>(t)[i];
       if (call[0].dtype == DType::F32) call[0].as<float>()[at + i] = value;
-      else call[0].as<uint16_t>()[at + i] = f32_to_bf16(value);
+      else call[0].as<uint16_t>()[at + i] = call[0].dtype == DType::F16 ? f32_to_f16(value) : f32_to_bf16(value);
     }
   }
 }
@@ -42,6 +42,8 @@ void reference(Context&, const OpCall& call) {
 void fast(Context& context, const OpCall& call) {
   validate(call);
   const int64_t C = call[1].shape[1];
+  const Kernels& leaf = leaves(context);
+  const auto round = call[0].dtype == DType::F16 ? leaf.to_f16 : leaf.to_bf16;
   context.pool.parallel_for(call[1].shape[0], grain_for(C), [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t slot = call[2].as<int32_t>()[t];
@@ -49,7 +51,7 @@ void fast(Context& context, const OpCall& call) {
       const int64_t at = slot_offset(call[0], slot);
       const float* src = call[1].row<float>(t);
       if (call[0].dtype == DType::F32) std::memcpy(call[0].as<float>() + at, src, static_cast<size_t>(C) * 4);
-      else leaves(context).to_bf16(call[0].as<uint16_t>() + at, src, C);
+      else round(call[0].as<uint16_t>() + at, src, C);
     }
   });
 }

@@ -237,6 +237,17 @@ void to_bf16(uint16_t* y, const float* x, int64_t n) {
   memcpy(y + i, padded, static_cast<size_t>(n - i) * sizeof(uint16_t));
 }
 
+void to_f16(uint16_t* y, const float* x, int64_t n) {
+  // The bound comes first, so that a NaN in x survives both operations.
+  const auto bounded = [](F32 v) { return min(set1(65504.0f), max(set1(-65504.0f), v)); };
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_f16(y + i, bounded(load(x + i)));
+  if (i == n) return;
+  uint16_t padded[kLanes];
+  store_f16(padded, bounded(tail<WF32>(x + i, n - i)));
+  memcpy(y + i, padded, static_cast<size_t>(n - i) * sizeof(uint16_t));
+}
+
 const Kernels table = {
     kName,
     {gemm<WF32>, gemm<WBF16>, gemm<WF16>, gemm<WE4M3>},
@@ -252,6 +263,7 @@ const Kernels table = {
     swiglu,
     exp_shift_sum,
     to_bf16,
+    to_f16,
 };
 
 }  // namespace

@@ -45,6 +45,7 @@ struct Kernels {
   // y[i] = exp(x[i] − shift); returns Σ y.
   float (*exp_shift_sum)(float* y, const float* x, float shift, int64_t n);
   void (*to_bf16)(uint16_t* y, const float* x, int64_t n);  // round to nearest even
+  void (*to_f16)(uint16_t* y, const float* x, int64_t n);   // the same, saturating at ±65504
 };
 
 const Kernels& portable_kernels();

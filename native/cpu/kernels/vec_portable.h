@@ -40,7 +40,7 @@ inline F32 div(F32 a, F32 b) {
 // Not fused: the floor has no FMA, and a call of fmaf per lane would be slow.
 inline F32 fma(F32 a, F32 b, F32 c) { return add(mul(a, b), c); }
 inline F32 max(F32 a, F32 b) {
-  for (int i = 0; i < 8; ++i) a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  for (int i = 0; i < 8; ++i) a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];  // b if either is NaN, as on x86
   return a;
 }
 inline F32 min(F32 a, F32 b) {
@@ -83,6 +83,22 @@ inline float half_to_float(uint16_t h) {
   }
   memcpy(&f, &bits, 4);
   return f;
+}
+inline uint16_t float_to_half(float f) {  // round to nearest even; |f| ≤ 65504 or NaN
+  uint32_t b;
+  memcpy(&b, &f, 4);
+  const auto sign = static_cast<uint16_t>(b >> 16 & 0x8000);
+  b &= 0x7fffffffu;
+  if (b > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00);
+  if (b < 0x38800000u) {  // below 2^-14: a multiple of 2^-24
+    float a;
+    memcpy(&a, &b, 4);
+    return static_cast<uint16_t>(sign | static_cast<uint16_t>(nearbyintf(a * 0x1p24f)));
+  }
+  return static_cast<uint16_t>(sign | ((b - 0x38000000u + 0xfff + (b >> 13 & 1)) >> 13));
+}
+inline void store_f16(uint16_t* p, F32 a) {
+  for (int i = 0; i < 8; ++i) p[i] = float_to_half(a.v[i]);
 }
 inline F32 from_f16(const uint16_t* p) {
   F32 r;

@@ -4,7 +4,7 @@ import type { Encoder } from './encoder.ts'
 import type { DType, Tensor } from './tensor.ts'
 
 const i32: readonly DType[] = ['I32']
-const cacheTypes: readonly DType[] = ['F32', 'BF16']
+const cacheTypes: readonly DType[] = ['F32', 'BF16', 'F16']
 const weights: readonly DType[] = ['F32', 'BF16', 'F16', 'F8_E4M3']
 
 /** Where each token stands: the same four tensors for every layer of a step. */
@@ -39,7 +39,7 @@ export function rope(k: Encoder, x: Tensor, positions: Tensor, r: Rope): void {
   k.append('rope', [x, positions, r.invFreq], [r.style === 'halves' ? 1 : 0, r.factor])
 }
 
-/** cache[slots[t]] = src[t]; cache `[B, 64, C]` F32 or BF16, src `[T, C]`. */
+/** cache[slots[t]] = src[t]; cache `[B, 64, C]` F32, BF16 or F16, src `[T, C]`. */
 export function writeKv(k: Encoder, cache: Tensor, src: Tensor, slots: Tensor): void {
   check(
     'writeKv',

@@ -84,8 +84,8 @@ export async function loadModel(checkpoint: Checkpoint, options: LoadModelOption
   })
   try {
     const size = modelSize(config)
-    const kvDtype = precision === 'fast' ? 'BF16' : 'F32'
-    const kvBytesPerToken = size.kvValuesPerToken * (kvDtype === 'BF16' ? 2 : 4)
+    const kvDtype = precision === 'fast' ? 'F16' : 'F32'
+    const kvBytesPerToken = size.kvValuesPerToken * (kvDtype === 'F16' ? 2 : 4)
     const limits = planLimits(config, options, kvBytesPerToken, device.binding.cpu().memoryAvailable)
     const decoder = await readDecoder(config, checkpoint, device, {
       maxTokens: limits.maxTokens,

@@ -210,7 +210,7 @@ export async function readHead(w: Weights, name: string, V: number, D: number): 
 export interface DecoderOptions {
   readonly maxTokens: number
   readonly blockCount: number
-  readonly kvDtype: 'F32' | 'BF16'
+  readonly kvDtype: 'F32' | 'F16'
   readonly onLayer?: (done: number, total: number) => void
 }
 
