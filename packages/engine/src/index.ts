@@ -1,1 +1,7 @@
-export {}
+export * from './engine.ts'
+export * from './error.ts'
+export type { ReasoningOptions } from './reasoning.ts'
+export type { Finish, FinishReason, RequestState, Token } from './request.ts'
+export type { EngineDefaults, GenerateOptions } from './sampling.ts'
+export type { EngineStats, RequestStats } from './stats.ts'
+export type { Stream } from './stream.ts'

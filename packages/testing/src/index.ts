@@ -1,2 +1,3 @@
 export * from './close.ts'
+export * from './fake-model.ts'
 export * from './golden.ts'
