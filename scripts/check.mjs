@@ -82,7 +82,9 @@ export function checkIncludes() {
     const folder = file.split('/')[1]
     for (const [, header] of read(file).matchAll(/^#include "([^"]+)"/gm)) {
       const target = header.includes('/') ? header.split('/')[0] : folder
-      const allowed = includeLaw[folder]?.includes(target) || existsSync(path.join(root, path.dirname(file), header))
+      const allowed =
+        includeLaw[folder]?.includes(target) ||
+        existsSync(path.join(root, path.dirname(file), header))
       if (!allowed) problems.push(`${file}: ${folder} may not include "${header}"`)
     }
   }
@@ -93,7 +95,11 @@ export function checkIncludes() {
 const longFiles = /_test\.cpp$|\.test\.ts$|hostile|presets|testdata/
 
 export function checkSizes() {
-  const sources = [...list('packages', /\.(ts|mjs|cjs)$/), ...list('native', /\.(h|cpp|c|inl)$/), ...list('scripts', /\.mjs$/)]
+  const sources = [
+    ...list('packages', /\.(ts|mjs|cjs)$/),
+    ...list('native', /\.(h|cpp|c|inl)$/),
+    ...list('scripts', /\.mjs$/),
+  ]
   return sources
     .filter((file) => !longFiles.test(file))
     .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
@@ -116,15 +122,20 @@ export function checkTree() {
     stack[depth] = match[2].replace(/\/$/, '')
     const full = stack.join('/')
     named.add(full)
-    if (!existsSync(path.join(root, full))) problems.push(`README.md: the tree names ${full}, which does not exist`)
+    if (!existsSync(path.join(root, full)))
+      problems.push(`README.md: the tree names ${full}, which does not exist`)
   }
   for (const name of readdirSync(path.join(root, 'packages')))
-    if (!named.has(`packages/${name}`)) problems.push(`README.md: the tree leaves out packages/${name}`)
+    if (!named.has(`packages/${name}`))
+      problems.push(`README.md: the tree leaves out packages/${name}`)
   return problems
 }
 
 function tool(script, args) {
-  const run = spawnSync(process.execPath, [path.join(root, script), ...args], { cwd: root, encoding: 'utf8' })
+  const run = spawnSync(process.execPath, [path.join(root, script), ...args], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   return run.status === 0 ? [] : `${run.stdout}${run.stderr}`.trim().split('\n').slice(0, 60)
 }
 

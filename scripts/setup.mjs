@@ -96,12 +96,20 @@ async function installPackages() {
     mkdirSync(prefix, { recursive: true })
     const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
     const flags = ['--no-audit', '--no-fund', '--no-save', '--loglevel=error']
-    await step('Fetching pnpm', npm, ['install', '--prefix', prefix, ...flags, `pnpm@${pnpmVersion}`])
+    await step('Fetching pnpm', npm, [
+      'install',
+      '--prefix',
+      prefix,
+      ...flags,
+      `pnpm@${pnpmVersion}`,
+    ])
   }
   const manifests = readdirSync(path.join(root, 'packages')).map((name) =>
     path.join(root, 'packages', name, 'package.json'),
   )
-  const inputs = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'].map((f) => path.join(root, f))
+  const inputs = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'].map((f) =>
+    path.join(root, f),
+  )
   const all = [...inputs, ...manifests.filter((file) => existsSync(file))]
   await once('install', all, path.join(root, 'node_modules', '.pnpm'), () =>
     step('Installing packages', pnpm, ['install', '--frozen-lockfile', '--reporter=append-only']),

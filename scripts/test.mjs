@@ -26,7 +26,9 @@ function heading(text) {
 /** Every native test program prints its own count last; a crash or a missing count is one failure. */
 function native(filter) {
   const folder = path.join(root, 'packages/native/build/tests')
-  const programs = existsSync(folder) ? readdirSync(folder).filter((n) => /_test$|^abi$/.test(n)) : []
+  const programs = existsSync(folder)
+    ? readdirSync(folder).filter((n) => /_test$|^abi$/.test(n))
+    : []
   const chosen = programs.filter((name) => !filter || new RegExp(filter).test(name)).sort()
   if (chosen.length === 0) {
     process.stdout.write(`no native test programs in ${folder}\n`)
@@ -59,7 +61,9 @@ function vitest(args) {
   })
   const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined
   if (!results) return count(0, 1, 0)
-  const suites = results.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0)
+  const suites = results.testResults.filter(
+    (r) => r.status === 'failed' && r.assertionResults.length === 0,
+  )
   count(results.numPassedTests, results.numFailedTests + suites.length, results.numPendingTests)
   if (run.status !== 0 && results.numFailedTests + suites.length === 0) count(0, 1, 0)
 }

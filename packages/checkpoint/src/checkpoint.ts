@@ -7,7 +7,12 @@ import { type CheckpointFile, readExactly, readJsonObject, withFile } from './fi
 import { type GenerationDefaults, readGenerationDefaults } from './generation.ts'
 import type { JsonObject } from './json.ts'
 import { bf16ToF32, e4m3Values, e8m0ToF32, f16ToF32 } from './numbers.ts'
-import { describeTensor, readSafetensorsHeader, type StoredDType, type TensorEntry } from './safetensors.ts'
+import {
+  describeTensor,
+  readSafetensorsHeader,
+  type StoredDType,
+  type TensorEntry,
+} from './safetensors.ts'
 
 export interface ExpectedTensor {
   readonly shape?: readonly number[]
@@ -52,7 +57,9 @@ const exists = (file: string) =>
   )
 
 /** config.json of a folder, or a config file by itself. */
-export async function readConfig(folderOrFile: string): Promise<{ config: JsonObject; file: string }> {
+export async function readConfig(
+  folderOrFile: string,
+): Promise<{ config: JsonObject; file: string }> {
   const isFolder = await stat(folderOrFile).then(
     (s) => s.isDirectory(),
     () => false,
@@ -73,34 +80,55 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 /** A shard's name must be a plain file name whose real place is the folder. */
-async function shardPath(folder: string, root: string, index: string, name: unknown): Promise<string> {
+async function shardPath(
+  folder: string,
+  root: string,
+  index: string,
+  name: unknown,
+): Promise<string> {
   const bad = (got: string) =>
     new CheckpointError(
       `${printable(index)}: weight_map: expected names of files in this folder, got ${printable(got)}`,
       { file: index },
     )
   if (typeof name !== 'string') throw bad(JSON.stringify(name))
-  if (name === '' || name.includes('\0') || path.basename(name) !== name || !name.endsWith('.safetensors')) throw bad(name)
+  if (
+    name === '' ||
+    name.includes('\0') ||
+    path.basename(name) !== name ||
+    !name.endsWith('.safetensors')
+  )
+    throw bad(name)
   const full = path.join(folder, name)
   const real = await realpath(full).catch((cause: NodeJS.ErrnoException) => {
-    throw new CheckpointError(`${printable(full)}: named by ${path.basename(index)}, cannot be opened: ${cause.code}`, {
-      file: full,
-      cause,
-    })
+    throw new CheckpointError(
+      `${printable(full)}: named by ${path.basename(index)}, cannot be opened: ${cause.code}`,
+      {
+        file: full,
+        cause,
+      },
+    )
   })
   // A cache that links shards to a store of blobs beside them is common; the link itself lies in the folder.
   if (!real.startsWith(root) && !(await exists(full))) throw bad(name)
   return full
 }
 
-async function readShards(folder: string, index: string): Promise<ReadonlyMap<string, TensorEntry>> {
+async function readShards(
+  folder: string,
+  index: string,
+): Promise<ReadonlyMap<string, TensorEntry>> {
   const map = (await readJsonObject(index, maxIndexBytes)).weight_map
   const bad = (message: string, tensor?: string) =>
-    new CheckpointError(`${printable(index)}: ${message}`, { file: index, ...(tensor !== undefined && { tensor }) })
+    new CheckpointError(`${printable(index)}: ${message}`, {
+      file: index,
+      ...(tensor !== undefined && { tensor }),
+    })
   if (map === null || typeof map !== 'object' || Array.isArray(map) || map === undefined)
     throw bad('weight_map: expected an object')
   const names = [...new Set(Object.values(map))]
-  if (names.length > maxShards) throw bad(`weight_map: expected at most ${maxShards} shards, got ${names.length}`)
+  if (names.length > maxShards)
+    throw bad(`weight_map: expected at most ${maxShards} shards, got ${names.length}`)
   const root = (await realpath(folder)) + path.sep
   const tensors = new Map<string, TensorEntry>()
   for (const name of names) {
@@ -109,12 +137,16 @@ async function readShards(folder: string, index: string): Promise<ReadonlyMap<st
       if (!Object.hasOwn(map, tensor) && map[tensor] === undefined)
         throw bad(`${printable(tensor)}: lies in ${name} but the index does not name it`, tensor)
       if (map[tensor] !== name)
-        throw bad(`${printable(tensor)}: expected in ${printable(String(map[tensor]))}, got it in ${name}`, tensor)
+        throw bad(
+          `${printable(tensor)}: expected in ${printable(String(map[tensor]))}, got it in ${name}`,
+          tensor,
+        )
       tensors.set(tensor, entry)
     }
   }
   for (const [tensor, name] of Object.entries(map))
-    if (!tensors.has(tensor)) throw bad(`${printable(tensor)}: expected in ${name}, which does not hold it`, tensor)
+    if (!tensors.has(tensor))
+      throw bad(`${printable(tensor)}: expected in ${name}, which does not hold it`, tensor)
   return tensors
 }
 
@@ -134,15 +166,20 @@ function makeCheckpoint(
     bytes += entry.bytes
   }
   const tensor = (name: string, expected: ExpectedTensor = {}): TensorEntry => {
-    const want = `[${expected.shape?.join(', ') ?? 'any'}] ${expected.dtypes?.join(' or ') ?? ''}`.trim()
+    const want =
+      `[${expected.shape?.join(', ') ?? 'any'}] ${expected.dtypes?.join(' or ') ?? ''}`.trim()
     const entry = tensors.get(name)
     if (!entry)
-      throw new CheckpointError(`${printable(name)}: expected ${want}, got no such tensor in ${printable(folder)}`, {
-        file: folder,
-        tensor: name,
-      })
+      throw new CheckpointError(
+        `${printable(name)}: expected ${want}, got no such tensor in ${printable(folder)}`,
+        {
+          file: folder,
+          tensor: name,
+        },
+      )
     const { shape, dtypes: allowed } = expected
-    const fits = !shape || (shape.length === entry.shape.length && shape.every((d, i) => d === entry.shape[i]))
+    const fits =
+      !shape || (shape.length === entry.shape.length && shape.every((d, i) => d === entry.shape[i]))
     if (!fits || (allowed && !allowed.includes(entry.dtype)))
       throw new CheckpointError(
         `${printable(name)}: expected ${want}, got ${describeTensor(entry)} in ${printable(path.basename(entry.file.path))}`,
@@ -187,11 +224,15 @@ function weightEntry(
       { file: configFile, field: 'quantization_config.weight_block_size' },
     )
   const scaleShape = [Math.ceil(shape[0] / rows), Math.ceil(shape[1] / columns)]
-  const scale = tensor(`${name}_scale_inv`, { shape: scaleShape, dtypes: ['F32', 'BF16', 'F8_E8M0'] })
+  const scale = tensor(`${name}_scale_inv`, {
+    shape: scaleShape,
+    dtypes: ['F32', 'BF16', 'F8_E8M0'],
+  })
   return { tensor: entry, scale, block: [rows, columns] }
 }
 
-const isBlock = (n: unknown): n is number => typeof n === 'number' && Number.isSafeInteger(n) && n > 0
+const isBlock = (n: unknown): n is number =>
+  typeof n === 'number' && Number.isSafeInteger(n) && n > 0
 
 async function readF32(entry: TensorEntry): Promise<Float32Array> {
   const bytes = await withFile(entry.file.path, async (handle, file) => {
@@ -214,9 +255,12 @@ async function readF32(entry: TensorEntry): Promise<Float32Array> {
   }
   const [size, at] = decode[entry.dtype] ?? []
   if (!size || !at)
-    throw new CheckpointError(`${printable(entry.name)}: expected a floating dtype, got ${describeTensor(entry)}`, {
-      file: entry.file.path,
-      tensor: entry.name,
-    })
+    throw new CheckpointError(
+      `${printable(entry.name)}: expected a floating dtype, got ${describeTensor(entry)}`,
+      {
+        file: entry.file.path,
+        tensor: entry.name,
+      },
+    )
   return Float32Array.from({ length: entry.bytes / size }, (_, i) => at(i * size))
 }

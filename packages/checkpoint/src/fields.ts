@@ -38,7 +38,12 @@ export function fields(object: JsonObject, file: string, prefix = ''): Fields {
     const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range
     const value = object[name]
     const whole = what === 'a whole number'
-    if (typeof value !== 'number' || (whole && !Number.isSafeInteger(value)) || value < min || value > max)
+    if (
+      typeof value !== 'number' ||
+      (whole && !Number.isSafeInteger(value)) ||
+      value < min ||
+      value > max
+    )
       return fail(name, `${what} from ${min} to ${max}`)
     return value
   }
@@ -64,7 +69,8 @@ export function fields(object: JsonObject, file: string, prefix = ''): Fields {
     object: (name) => {
       if (missing(name)) return undefined
       const value = object[name]
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(name, 'an object')
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        return fail(name, 'an object')
       return fields(value, file, `${prefix}${name}.`)
     },
     fail,

@@ -1,6 +1,7 @@
 // Opening files that strangers named: regular files only, never blocking, with a size cap.
-import { constants, open } from 'node:fs/promises'
+
 import type { FileHandle } from 'node:fs/promises'
+import { constants, open } from 'node:fs/promises'
 import { CheckpointError, printable } from './error.ts'
 import { type JsonObject, type JsonValue, parseStrict, plain } from './json.ts'
 
@@ -21,13 +22,18 @@ export async function withFile<R>(
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    throw new CheckpointError(`${printable(path)}: cannot be opened: ${reason}`, { file: path, cause })
+    throw new CheckpointError(`${printable(path)}: cannot be opened: ${reason}`, {
+      file: path,
+      cause,
+    })
   }
   try {
     const stat = await handle.stat({ bigint: true })
     if (!stat.isFile()) {
       const what = stat.isDirectory() ? 'a directory' : 'a special file'
-      throw new CheckpointError(`${printable(path)}: expected a regular file, got ${what}`, { file: path })
+      throw new CheckpointError(`${printable(path)}: expected a regular file, got ${what}`, {
+        file: path,
+      })
     }
     return await use(handle, { path, size: Number(stat.size), mtimeNs: stat.mtimeNs })
   } finally {
@@ -61,7 +67,10 @@ export function decodeUtf8(bytes: Uint8Array, file: string, what: string): strin
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
-    throw new CheckpointError(`${printable(file)}: ${what}: expected UTF-8, got other bytes`, { file, cause })
+    throw new CheckpointError(`${printable(file)}: ${what}: expected UTF-8, got other bytes`, {
+      file,
+      cause,
+    })
   }
 }
 
@@ -77,7 +86,10 @@ export async function readJson(path: string, maxBytes: number): Promise<JsonValu
     try {
       return plain(parseStrict(text))
     } catch (cause) {
-      throw new CheckpointError(`${printable(path)}: ${(cause as Error).message}`, { file: path, cause })
+      throw new CheckpointError(`${printable(path)}: ${(cause as Error).message}`, {
+        file: path,
+        cause,
+      })
     }
   })
 }

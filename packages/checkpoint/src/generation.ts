@@ -28,7 +28,10 @@ function eosIds(object: JsonObject, file: string): number[] {
 }
 
 /** Reads the file if there is one; ids fall back to config.json's. */
-export async function readGenerationDefaults(folder: string, config: JsonObject): Promise<GenerationDefaults> {
+export async function readGenerationDefaults(
+  folder: string,
+  config: JsonObject,
+): Promise<GenerationDefaults> {
   const file = path.join(folder, 'generation_config.json')
   const present = await access(file).then(
     () => true,
@@ -44,9 +47,15 @@ export async function readGenerationDefaults(folder: string, config: JsonObject)
     ...(f.has('temperature') && { temperature: f.number('temperature', { min: 0, max: 100 }) }),
     ...(f.has('top_p') && { topP: f.number('top_p', { min: 0, max: 1 }) }),
     ...(f.has('top_k') && { topK: f.int('top_k', { min: 0, max: 1 << 24 }) }),
-    ...(f.has('repetition_penalty') && { repetitionPenalty: f.number('repetition_penalty', { min: 0.01, max: 100 }) }),
-    ...(f.has('max_new_tokens') && { maxNewTokens: f.int('max_new_tokens', { min: 1, max: 2 ** 31 - 1 }) }),
+    ...(f.has('repetition_penalty') && {
+      repetitionPenalty: f.number('repetition_penalty', { min: 0.01, max: 100 }),
+    }),
+    ...(f.has('max_new_tokens') && {
+      maxNewTokens: f.int('max_new_tokens', { min: 1, max: 2 ** 31 - 1 }),
+    }),
     ...(f.has('pad_token_id') && { padTokenId: f.int('pad_token_id', id) }),
-    ...(typeof bos === 'number' && { bosTokenId: fields({ bos_token_id: bos }, file).int('bos_token_id', id) }),
+    ...(typeof bos === 'number' && {
+      bosTokenId: fields({ bos_token_id: bos }, file).int('bos_token_id', id),
+    }),
   }
 }

@@ -72,11 +72,17 @@ class Scanner {
     const c = this.#text[this.#at]
     if (c === '{' || c === '[') {
       if (depth >= this.#depth)
-        throw new JsonError(`expected nesting of at most ${this.#depth}, got more at character ${this.#at}`)
+        throw new JsonError(
+          `expected nesting of at most ${this.#depth}, got more at character ${this.#at}`,
+        )
       return c === '{' ? this.#object(depth + 1) : this.#array(depth + 1)
     }
     if (c === '"') return this.#string()
-    for (const [word, value] of [['true', true], ['false', false], ['null', null]] as const)
+    for (const [word, value] of [
+      ['true', true],
+      ['false', false],
+      ['null', null],
+    ] as const)
       if (this.#text.startsWith(word, this.#at)) {
         this.#at += word.length
         return value
@@ -111,8 +117,11 @@ class Scanner {
     }
     this.#at++
     if (out.length > this.#longest)
-      throw new JsonError(`expected strings of at most ${this.#longest}, got ${out.length} at character ${start}`)
-    if (!out.isWellFormed()) throw new JsonError(`expected paired surrogates in the string at character ${start}`)
+      throw new JsonError(
+        `expected strings of at most ${this.#longest}, got ${out.length} at character ${start}`,
+      )
+    if (!out.isWellFormed())
+      throw new JsonError(`expected paired surrogates in the string at character ${start}`)
     return out
   }
 
@@ -162,7 +171,9 @@ class Scanner {
       const start = this.#at
       const name = this.#string()
       if (out.has(name))
-        throw new JsonError(`expected unique names, got ${JSON.stringify(name.slice(0, 80))} twice at character ${start}`)
+        throw new JsonError(
+          `expected unique names, got ${JSON.stringify(name.slice(0, 80))} twice at character ${start}`,
+        )
       this.#space()
       if (this.#text[this.#at] !== ':') this.#fail('":"')
       this.#at++

@@ -32,7 +32,9 @@ function decodeE4m3(code: number): number {
 }
 
 /** All 256 values of E4M3 "fn". */
-export const e4m3Values: Float32Array = Float32Array.from({ length: 256 }, (_, code) => decodeE4m3(code))
+export const e4m3Values: Float32Array = Float32Array.from({ length: 256 }, (_, code) =>
+  decodeE4m3(code),
+)
 
 /** Round to nearest even, saturating at ±448; NaN gives 0x7F. */
 export function f32ToE4m3(value: number): number {

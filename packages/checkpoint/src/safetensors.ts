@@ -54,7 +54,8 @@ export function describeTensor(t: Pick<TensorEntry, 'shape' | 'dtype'>): string 
 
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   return withFile(path, async (handle, file) => {
-    const bad = (message: string) => new CheckpointError(`${printable(path)}: ${message}`, { file: path })
+    const bad = (message: string) =>
+      new CheckpointError(`${printable(path)}: ${message}`, { file: path })
     if (file.size < 8) throw bad(`header: expected at least 8 bytes, got ${file.size}`)
     const prefix = await readExactly(handle, file, 0, 8)
     const declared = new DataView(prefix.buffer).getBigUint64(0, true)
@@ -68,7 +69,10 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     try {
       root = parseStrict(text, { depth: 8, string: 1 << 20 })
     } catch (cause) {
-      throw new CheckpointError(`${printable(path)}: header: ${(cause as Error).message}`, { file: path, cause })
+      throw new CheckpointError(`${printable(path)}: header: ${(cause as Error).message}`, {
+        file: path,
+        cause,
+      })
     }
     if (!(root instanceof Map)) throw bad('header: expected an object')
     return { file, metadata: metadataOf(root, bad), tensors: tensorsOf(root, file, 8 + length) }
@@ -81,7 +85,8 @@ function metadataOf(root: StrictObject, bad: (message: string) => Error): Map<st
   if (metadata === undefined) return out
   if (!(metadata instanceof Map)) throw bad('header: __metadata__: expected an object')
   for (const [name, value] of metadata) {
-    if (typeof value !== 'string') throw bad(`header: __metadata__.${printable(name)}: expected a string`)
+    if (typeof value !== 'string')
+      throw bad(`header: __metadata__.${printable(name)}: expected a string`)
     out.set(name, value)
   }
   return out
@@ -99,14 +104,25 @@ function counts(value: StrictJson | undefined): number[] | undefined {
   return out
 }
 
-function tensorOf(name: string, value: StrictJson, file: CheckpointFile, dataStart: number): TensorEntry {
+function tensorOf(
+  name: string,
+  value: StrictJson,
+  file: CheckpointFile,
+  dataStart: number,
+): TensorEntry {
   const bad = (message: string) =>
-    new CheckpointError(`${printable(name)}: ${message} in ${printable(file.path)}`, { file: file.path, tensor: name })
-  if (name.length > maxNameLength) throw bad(`expected a name of at most ${maxNameLength} characters, got ${name.length}`)
+    new CheckpointError(`${printable(name)}: ${message} in ${printable(file.path)}`, {
+      file: file.path,
+      tensor: name,
+    })
+  if (name.length > maxNameLength)
+    throw bad(`expected a name of at most ${maxNameLength} characters, got ${name.length}`)
   if (!(value instanceof Map)) throw bad('expected an object')
   const dtype = value.get('dtype')
   if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype))
-    throw bad(`dtype: expected one of ${Object.keys(dtypeBits).join(', ')}, got ${printable(String(dtype))}`)
+    throw bad(
+      `dtype: expected one of ${Object.keys(dtypeBits).join(', ')}, got ${printable(String(dtype))}`,
+    )
   const shape = counts(value.get('shape'))
   if (!shape) throw bad('shape: expected a list of whole numbers')
   if (shape.length > 16) throw bad(`shape: expected at most 16 dimensions, got ${shape.length}`)
@@ -115,14 +131,28 @@ function tensorOf(name: string, value: StrictJson, file: CheckpointFile, dataSta
   if (offsets?.length !== 2 || begin === undefined || end === undefined || end < begin)
     throw bad('data_offsets: expected [begin, end] in ascending order')
   const bits = shape.reduce((product, n) => product * n, 1) * dtypeBits[dtype as StoredDType]
-  if (!Number.isSafeInteger(bits)) throw bad(`shape: expected a size that fits, got [${shape.join(', ')}]`)
+  if (!Number.isSafeInteger(bits))
+    throw bad(`shape: expected a size that fits, got [${shape.join(', ')}]`)
   if (bits % 8 !== 0) throw bad(`shape: expected whole bytes, got ${bits} bits`)
   if (bits / 8 !== end - begin)
-    throw bad(`data_offsets: expected ${bits / 8} bytes for [${shape.join(', ')}] ${dtype}, got ${end - begin}`)
-  return { name, dtype: dtype as StoredDType, shape, file, offset: dataStart + begin, bytes: end - begin }
+    throw bad(
+      `data_offsets: expected ${bits / 8} bytes for [${shape.join(', ')}] ${dtype}, got ${end - begin}`,
+    )
+  return {
+    name,
+    dtype: dtype as StoredDType,
+    shape,
+    file,
+    offset: dataStart + begin,
+    bytes: end - begin,
+  }
 }
 
-function tensorsOf(root: StrictObject, file: CheckpointFile, dataStart: number): Map<string, TensorEntry> {
+function tensorsOf(
+  root: StrictObject,
+  file: CheckpointFile,
+  dataStart: number,
+): Map<string, TensorEntry> {
   const entries: TensorEntry[] = []
   for (const [name, value] of root)
     if (name !== '__metadata__') entries.push(tensorOf(name, value, file, dataStart))

@@ -21,7 +21,9 @@ const exists = (file: string) =>
 export async function readTextFiles(folder: string): Promise<TextFiles> {
   const tokenizerJson = await readJsonObject(path.join(folder, 'tokenizer.json'), 256 << 20)
   const configPath = path.join(folder, 'tokenizer_config.json')
-  const tokenizerConfig = (await exists(configPath)) ? await readJsonObject(configPath, 64 << 20) : {}
+  const tokenizerConfig = (await exists(configPath))
+    ? await readJsonObject(configPath, 64 << 20)
+    : {}
   const templatePath = path.join(folder, 'chat_template.jinja')
   if (!(await exists(templatePath))) return { tokenizerJson, tokenizerConfig }
   const chatTemplate = await withFile(templatePath, async (handle, file) => {

@@ -65,7 +65,11 @@ export function mlaAbsorbQuery(
     [out, is('out', ['T', 'H', 'L'])],
     [kvB.tensor, is('kvB', [(qNope.shape[1] ?? 0) * (dn + dv), 'L'], weights)],
   )
-  k.append('mla_absorb_query', [out, qNope, kvB.tensor, kvB.scale], [dn, dv, ...(kvB.block ?? [128, 128])])
+  k.append(
+    'mla_absorb_query',
+    [out, qNope, kvB.tensor, kvB.scale],
+    [dn, dv, ...(kvB.block ?? [128, 128])],
+  )
 }
 
 /** out[T, H, dv] = the value half of kv_b `[H·(dn+dv), L]` · u[T, H, L]. */
@@ -83,7 +87,11 @@ export function mlaExpandValue(
     [out, is('out', ['T', 'H', dv])],
     [kvB.tensor, is('kvB', [(u.shape[1] ?? 0) * (dn + dv), 'L'], weights)],
   )
-  k.append('mla_expand_value', [out, u, kvB.tensor, kvB.scale], [dn, dv, ...(kvB.block ?? [128, 128])])
+  k.append(
+    'mla_expand_value',
+    [out, u, kvB.tensor, kvB.scale],
+    [dn, dv, ...(kvB.block ?? [128, 128])],
+  )
 }
 
 /** Absorbed MLA: out[T, H, L] over cache `[B, 64, L+R]`; q `[T, H, L]`, qPe `[T, H, R]`. */

@@ -48,7 +48,10 @@ export class Device {
     const binding = loadBinding()
     checkOps(binding)
     const isa = options.isa ?? process.env.HADAL_ISA ?? null
-    const handle = binding.deviceCreate({ threads: options.threads ?? 0, isa: isa === '' ? null : isa })
+    const handle = binding.deviceCreate({
+      threads: options.threads ?? 0,
+      isa: isa === '' ? null : isa,
+    })
     return new Device(binding, handle)
   }
 
@@ -68,7 +71,10 @@ export class Device {
 
   /** A tensor in memory of its own. `capacity` replaces a leading step dimension when sizing it. */
   tensor(dtype: DType, shape: readonly Extent[], capacity = 1): Tensor {
-    const elements = shape.reduce((product, extent) => product * (extent < 0 ? capacity : extent), 1)
+    const elements = shape.reduce(
+      (product, extent) => product * (extent < 0 ? capacity : extent),
+      1,
+    )
     const buffer = this.allocate(elements * dtypeBytes[dtype])
     return { buffer, offset: 0, dtype, shape, strides: denseStrides(shape) }
   }

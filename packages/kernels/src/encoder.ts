@@ -59,7 +59,11 @@ export class Encoder {
     this.precision = precision
     this.capacity = capacity
     const { T, S, N } = capacity
-    this.#handle = device.binding.programCreate(device.handle, precision === 'fast' ? 0 : 1, [T, S, N])
+    this.#handle = device.binding.programCreate(device.handle, precision === 'fast' ? 0 : 1, [
+      T,
+      S,
+      N,
+    ])
   }
 
   /** Appends one op: outputs first, then inputs, as the op table says. */

@@ -63,11 +63,21 @@ export function groupedGemm(
   const scales = experts.flatMap((e) => (e.scale ? [e.scale] : []))
   const weights = experts.map((e) => e.tensor)
   const block = experts[0]?.block ?? [128, 128]
-  k.append('grouped_gemm', [out, x, offsets, rows, weights, scales.length > 0 ? scales : undefined], block)
+  k.append(
+    'grouped_gemm',
+    [out, x, offsets, rows, weights, scales.length > 0 ? scales : undefined],
+    block,
+  )
 }
 
 /** out[T, D] = Σ_k weights[T, K]·y[T, K, D] + add. */
-export function combineExperts(k: Encoder, out: Tensor, y: Tensor, weights: Tensor, add?: Tensor): void {
+export function combineExperts(
+  k: Encoder,
+  out: Tensor,
+  y: Tensor,
+  weights: Tensor,
+  add?: Tensor,
+): void {
   check(
     'combineExperts',
     [y, is('y', ['T', 'K', 'D'])],

@@ -1,5 +1,11 @@
 // A tensor: a typed view into a native buffer. Holds no memory of its own; the device owns buffers.
-import { type BufferHandle, type DTypeName, dtypeCodes, type RawTensor, stepDims } from '@hadal/native'
+import {
+  type BufferHandle,
+  type DTypeName,
+  dtypeCodes,
+  type RawTensor,
+  stepDims,
+} from '@hadal/native'
 
 export type DType = DTypeName
 

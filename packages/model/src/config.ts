@@ -1,5 +1,5 @@
 // What every supported config says in common, and which family it belongs to: decided by its fields.
-import { CheckpointError, fields, type Fields, type JsonObject } from '@hadal/checkpoint'
+import { CheckpointError, type Fields, fields, type JsonObject } from '@hadal/checkpoint'
 import { type DeepseekConfig, readDeepseekConfig } from './deepseek/config.ts'
 import { type DenseConfig, readDenseConfig } from './dense/config.ts'
 
@@ -47,7 +47,8 @@ const size = { min: 1, max: 1 << 24 }
 
 export function readCommon(f: Fields): CommonConfig {
   const names = f.raw('architectures')
-  const architecture = Array.isArray(names) && typeof names[0] === 'string' ? names[0] : f.string('model_type')
+  const architecture =
+    Array.isArray(names) && typeof names[0] === 'string' ? names[0] : f.string('model_type')
   if (f.string('hidden_act', 'silu') !== 'silu') f.fail('hidden_act', '"silu"')
   return {
     architecture,

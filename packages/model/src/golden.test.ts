@@ -1,6 +1,13 @@
 // The model against an independent float32 implementation, for every fixture.
 import { openCheckpoint } from '@hadal/checkpoint'
-import { argmax, expectClose, fixture, type GoldenCase, loadGolden, relativeError } from '@hadal/testing'
+import {
+  argmax,
+  expectClose,
+  fixture,
+  type GoldenCase,
+  loadGolden,
+  relativeError,
+} from '@hadal/testing'
 import { describe, expect, it } from 'vitest'
 import { type LoadModelOptions, loadModel, type Model, type RowSampling } from './index.ts'
 
@@ -34,7 +41,10 @@ async function withModel<R>(
   options: LoadModelOptions,
   use: (model: Model) => Promise<R>,
 ): Promise<R> {
-  const model = await loadModel(await openCheckpoint(fixture(name)), { maxSequences: 8, ...options })
+  const model = await loadModel(await openCheckpoint(fixture(name)), {
+    maxSequences: 8,
+    ...options,
+  })
   try {
     return await use(model)
   } finally {
@@ -77,9 +87,16 @@ async function distance(model: Model, golden: GoldenCase): Promise<number> {
   const V = model.info.vocabularySize
   const mtp = golden.mtpLogitsLast !== undefined
   const out = await model.forward(golden.ids, blocks(4), { hiddenStates: true, mtp })
-  const errors = [relativeError(lastRows(out.logits, V, golden.logitsLast.length / V), golden.logitsLast)]
+  const errors = [
+    relativeError(lastRows(out.logits, V, golden.logitsLast.length / V), golden.logitsLast),
+  ]
   if (golden.mtpLogitsLast && out.mtpLogits)
-    errors.push(relativeError(lastRows(out.mtpLogits, V, golden.mtpLogitsLast.length / V), golden.mtpLogitsLast))
+    errors.push(
+      relativeError(
+        lastRows(out.mtpLogits, V, golden.mtpLogitsLast.length / V),
+        golden.mtpLogitsLast,
+      ),
+    )
   return Math.max(...errors)
 }
 
@@ -93,21 +110,39 @@ describe.each(names)('%s', (name) => {
         const states = out.hiddenStates ?? []
         const D = states[0] ? states[0].length / golden.ids.length : 0
         states.forEach((state, i) => {
-          expectClose(lastRows(state, D, 1), golden.hidden?.subarray(i * D, (i + 1) * D) ?? [], 1e-4, `hidden ${i}`)
+          expectClose(
+            lastRows(state, D, 1),
+            golden.hidden?.subarray(i * D, (i + 1) * D) ?? [],
+            1e-4,
+            `hidden ${i}`,
+          )
         })
         expect(states.length * D).toBe(golden.hidden?.length)
-        expectClose(lastRows(out.logits, V, golden.logitsLast.length / V), golden.logitsLast, 1e-4, 'logits')
+        expectClose(
+          lastRows(out.logits, V, golden.logitsLast.length / V),
+          golden.logitsLast,
+          1e-4,
+          'logits',
+        )
         golden.argmax.forEach((id, t) => expect(argmax(out.logits, t * V, (t + 1) * V)).toBe(id))
         golden.nll?.forEach((nll, t) => {
           const row = out.logits.subarray(t * V, (t + 1) * V)
           const top = Math.max(...row)
           const sum = row.reduce((s, v) => s + Math.exp(v - top), 0)
-          expect(Math.log(sum) + top - (row[golden.ids[t + 1] as number] as number)).toBeCloseTo(nll, 3)
+          expect(Math.log(sum) + top - (row[golden.ids[t + 1] as number] as number)).toBeCloseTo(
+            nll,
+            3,
+          )
         })
         if (!golden.mtpLogitsLast) continue
         const mtpLogits = out.mtpLogits as Float32Array
         expect(mtpLogits.length).toBe((golden.ids.length - 1) * V)
-        expectClose(lastRows(mtpLogits, V, golden.mtpLogitsLast.length / V), golden.mtpLogitsLast, 1e-4, 'mtp')
+        expectClose(
+          lastRows(mtpLogits, V, golden.mtpLogitsLast.length / V),
+          golden.mtpLogitsLast,
+          1e-4,
+          'mtp',
+        )
         golden.mtpArgmax?.forEach((id, t) => expect(argmax(mtpLogits, t * V, (t + 1) * V)).toBe(id))
       }
     })
@@ -120,19 +155,24 @@ describe.each(names)('%s', (name) => {
     })
   })
 
-  it.each(['avx512', 'avx2', 'portable'])('fast precision on %s lies closer than plain BF16', async (isa) => {
-    const cases = await loadGolden(name)
-    const run = withModel(name, { isa }, async (model) => {
-      for (const golden of cases) {
-        const error = await distance(model, golden)
-        expect(error, 'relative distance of logits and MTP logits').toBeLessThanOrEqual(plainBf16[name])
-      }
-    })
-    await run.catch((error) => {
-      if (error.code !== 'ERR_HADAL_UNSUPPORTED') throw error
-      process.stdout.write(`${isa}: this CPU has no such kernels\n`)
-    })
-  })
+  it.each(['avx512', 'avx2', 'portable'])(
+    'fast precision on %s lies closer than plain BF16',
+    async (isa) => {
+      const cases = await loadGolden(name)
+      const run = withModel(name, { isa }, async (model) => {
+        for (const golden of cases) {
+          const error = await distance(model, golden)
+          expect(error, 'relative distance of logits and MTP logits').toBeLessThanOrEqual(
+            plainBf16[name],
+          )
+        }
+      })
+      await run.catch((error) => {
+        if (error.code !== 'ERR_HADAL_UNSUPPORTED') throw error
+        process.stdout.write(`${isa}: this CPU has no such kernels\n`)
+      })
+    },
+  )
 
   it('fast precision lies within 2e-2 where its experts are the reference run’s', async () => {
     const cases = await loadGolden(name)
@@ -147,10 +187,13 @@ describe.each(names)('%s', (name) => {
       })
     const [fast, reference] = [await routes('fast'), await routes('reference')]
     fast.forEach(({ routing, error }, i) => {
-      const sets = (lists: readonly Int32Array[] | undefined) => lists?.map((list) => [...list].join())
+      const sets = (lists: readonly Int32Array[] | undefined) =>
+        lists?.map((list) => [...list].join())
       const same = sets(routing)?.join() === sets(reference[i]?.routing)?.join()
       if (same) expect(error).toBeLessThanOrEqual(2e-2)
-      process.stdout.write(`${name} case ${i}: ${error.toExponential(2)}${same ? '' : ' (other experts)'}\n`)
+      process.stdout.write(
+        `${name} case ${i}: ${error.toExponential(2)}${same ? '' : ' (other experts)'}\n`,
+      )
     })
   })
 })

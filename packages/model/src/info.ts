@@ -16,7 +16,9 @@ export interface ModelSize {
 
 function attention(c: DeepseekConfig): number {
   const query = c.heads * (c.nopeDim + c.ropeDim)
-  const q = c.qLoraRank ? c.hiddenSize * c.qLoraRank + c.qLoraRank + c.qLoraRank * query : c.hiddenSize * query
+  const q = c.qLoraRank
+    ? c.hiddenSize * c.qLoraRank + c.qLoraRank + c.qLoraRank * query
+    : c.hiddenSize * query
   const kv = c.hiddenSize * (c.kvLoraRank + c.ropeDim) + c.kvLoraRank
   const expand = c.kvLoraRank * c.heads * (c.nopeDim + c.valueDim)
   return q + kv + expand + c.heads * c.valueDim * c.hiddenSize
@@ -60,7 +62,12 @@ function denseSize(c: DenseConfig): ModelSize {
   const bias = c.qkvBias ? width + 2 * kvWidth : 0
   const layer = 2 * D * width + 2 * D * kvWidth + bias + 3 * D * c.intermediateSize + 2 * D
   const parameters = c.vocabSize * D * (c.tied ? 1 : 2) + D + c.layers * layer
-  return { parameters, activeParameters: parameters, mtpParameters: 0, kvValuesPerToken: c.layers * 2 * kvWidth }
+  return {
+    parameters,
+    activeParameters: parameters,
+    mtpParameters: 0,
+    kvValuesPerToken: c.layers * 2 * kvWidth,
+  }
 }
 
 export function modelSize(config: ModelConfig): ModelSize {

@@ -38,7 +38,8 @@ export function makeStepTensors(device: Device, limits: ModelLimits): StepTensor
   const perToken = () => device.tensor('I32', [T], limits.maxTokens)
   const blocks = Math.ceil(limits.contextLength / limits.blockSize)
   const capacity = listCapacity(limits)
-  const row = (dtype: 'F32' | 'I32', ...shape: number[]) => device.tensor(dtype, [N, ...shape], limits.maxRows)
+  const row = (dtype: 'F32' | 'I32', ...shape: number[]) =>
+    device.tensor(dtype, [N, ...shape], limits.maxRows)
   return {
     inputs: {
       ids: perToken(),
@@ -70,7 +71,12 @@ export function makeStepTensors(device: Device, limits: ModelLimits): StepTensor
 /** What a step needs to know of its tokens, without how rows are sampled. */
 export type Placement = Pick<Batch, 'ids' | 'positions' | 'slots' | 'tokenSeq' | 'blocks' | 'rows'>
 
-export function writePlacement(device: Device, io: StepInputs, batch: Placement, limits: ModelLimits): void {
+export function writePlacement(
+  device: Device,
+  io: StepInputs,
+  batch: Placement,
+  limits: ModelLimits,
+): void {
   device.write(io.ids, batch.ids)
   device.write(io.positions, batch.positions)
   device.write(io.slots, batch.slots)
@@ -86,7 +92,11 @@ export function writePlacement(device: Device, io: StepInputs, batch: Placement,
   device.write(io.rows, batch.rows)
 }
 
-export function writeSampling(device: Device, io: SampleInputs, rows: readonly RowSampling[]): void {
+export function writeSampling(
+  device: Device,
+  io: SampleInputs,
+  rows: readonly RowSampling[],
+): void {
   const params = new Float32Array(rows.length * 8)
   const seeds = new Int32Array(rows.length * 4)
   const historyOffsets = new Int32Array(rows.length + 1)
@@ -108,8 +118,14 @@ export function writeSampling(device: Device, io: SampleInputs, rows: readonly R
   device.write(io.historyOffsets, historyOffsets)
   device.write(io.historyIds, Int32Array.from(history))
   device.write(io.biasOffsets, biasOffsets)
-  device.write(io.biasIds, Int32Array.from(bias, ([id]) => id))
-  device.write(io.biasValues, Float32Array.from(bias, ([, value]) => value))
+  device.write(
+    io.biasIds,
+    Int32Array.from(bias, ([id]) => id),
+  )
+  device.write(
+    io.biasValues,
+    Float32Array.from(bias, ([, value]) => value),
+  )
 }
 
 export function readSampled(device: Device, out: SampleOutputs, n: number): Sampled {

@@ -34,21 +34,33 @@ export function planLimits(
   kvBytesPerToken: number,
   memoryAvailable: number,
 ): ModelLimits {
-  const contextLength = whole('contextLength', options.contextLength, Math.min(config.maxPositions, 8192))
+  const contextLength = whole(
+    'contextLength',
+    options.contextLength,
+    Math.min(config.maxPositions, 8192),
+  )
   if (contextLength > config.maxPositions)
-    throw new ModelError(`contextLength: expected at most ${config.maxPositions} (the model's), got ${contextLength}`)
+    throw new ModelError(
+      `contextLength: expected at most ${config.maxPositions} (the model's), got ${contextLength}`,
+    )
   const maxSequences = whole('maxSequences', options.maxSequences, 32)
   const perSequence = Math.ceil(contextLength / blockSize)
   const blockBytes = blockSize * kvBytesPerToken
   const share = Math.floor(memoryAvailable / 4)
-  const budget = whole('kvBytes', options.kvBytes, Math.min(perSequence * maxSequences * blockBytes, share))
+  const budget = whole(
+    'kvBytes',
+    options.kvBytes,
+    Math.min(perSequence * maxSequences * blockBytes, share),
+  )
   const blockCount = Math.floor(budget / blockBytes)
   if (blockCount < perSequence)
     throw new ModelError(
       `KV cache: one sequence of ${contextLength} tokens needs ${perSequence * blockBytes} bytes, the budget is ${budget}; lower contextLength or raise kvBytes`,
     )
   if (budget > memoryAvailable)
-    throw new ModelError(`kvBytes: expected at most the ${memoryAvailable} bytes of free memory, got ${budget}`)
+    throw new ModelError(
+      `kvBytes: expected at most the ${memoryAvailable} bytes of free memory, got ${budget}`,
+    )
   return {
     maxTokens: whole('maxTokens', options.maxTokens, 256),
     maxSequences,
@@ -75,7 +87,10 @@ function readDecoder(
  * Loads a model. Weights stay in the mapped files.
  * Throws CheckpointError (file, tensor or field), ModelError (memory, options), or the addon's errors.
  */
-export async function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): Promise<Model> {
+export async function loadModel(
+  checkpoint: Checkpoint,
+  options: LoadModelOptions = {},
+): Promise<Model> {
   const config = parseConfig(checkpoint.config, checkpoint.configFile)
   const precision = options.precision ?? 'fast'
   const device = Device.open({
@@ -86,7 +101,12 @@ export async function loadModel(checkpoint: Checkpoint, options: LoadModelOption
     const size = modelSize(config)
     const kvDtype = precision === 'fast' ? 'F16' : 'F32'
     const kvBytesPerToken = size.kvValuesPerToken * (kvDtype === 'F16' ? 2 : 4)
-    const limits = planLimits(config, options, kvBytesPerToken, device.binding.cpu().memoryAvailable)
+    const limits = planLimits(
+      config,
+      options,
+      kvBytesPerToken,
+      device.binding.cpu().memoryAvailable,
+    )
     const decoder = await readDecoder(config, checkpoint, device, {
       maxTokens: limits.maxTokens,
       blockCount: limits.blockCount,
@@ -113,7 +133,16 @@ export async function loadModel(checkpoint: Checkpoint, options: LoadModelOption
       threads: device.threads,
     }
     const expertsPerToken = config.family === 'deepseek' ? config.expertsPerToken : 0
-    return createModel({ device, decoder, programs, io, info, limits, hiddenSize: config.hiddenSize, expertsPerToken })
+    return createModel({
+      device,
+      decoder,
+      programs,
+      io,
+      info,
+      limits,
+      hiddenSize: config.hiddenSize,
+      expertsPerToken,
+    })
   } catch (error) {
     await device.dispose()
     throw error

@@ -10,7 +10,15 @@ import {
   writeSampling,
 } from './inputs.ts'
 import type { Programs } from './programs.ts'
-import type { Batch, Forward, ForwardOptions, Model, ModelInfo, ModelLimits, Sampled } from './types.ts'
+import type {
+  Batch,
+  Forward,
+  ForwardOptions,
+  Model,
+  ModelInfo,
+  ModelLimits,
+  Sampled,
+} from './types.ts'
 
 export interface ModelParts {
   readonly device: Device
@@ -35,14 +43,21 @@ const wrongBatch = (what: string, limit: number, got: number) =>
   new RangeError(`batch: ${what}: expected at most ${limit}, got ${got}`)
 
 function checkBatch(batch: Batch, limits: ModelLimits): void {
-  if (batch.ids.length > limits.maxTokens) throw wrongBatch('tokens', limits.maxTokens, batch.ids.length)
-  if (batch.blocks.length > limits.maxSequences) throw wrongBatch('sequences', limits.maxSequences, batch.blocks.length)
-  if (batch.rows.length > limits.maxRows) throw wrongBatch('rows', limits.maxRows, batch.rows.length)
+  if (batch.ids.length > limits.maxTokens)
+    throw wrongBatch('tokens', limits.maxTokens, batch.ids.length)
+  if (batch.blocks.length > limits.maxSequences)
+    throw wrongBatch('sequences', limits.maxSequences, batch.blocks.length)
+  if (batch.rows.length > limits.maxRows)
+    throw wrongBatch('rows', limits.maxRows, batch.rows.length)
   for (const name of ['positions', 'slots', 'tokenSeq'] as const)
     if (batch[name].length !== batch.ids.length)
-      throw new RangeError(`batch: ${name}: expected ${batch.ids.length} entries, got ${batch[name].length}`)
+      throw new RangeError(
+        `batch: ${name}: expected ${batch.ids.length} entries, got ${batch[name].length}`,
+      )
   if (batch.sampling.length !== batch.rows.length)
-    throw new RangeError(`batch: sampling: expected ${batch.rows.length} entries, got ${batch.sampling.length}`)
+    throw new RangeError(
+      `batch: sampling: expected ${batch.rows.length} entries, got ${batch.sampling.length}`,
+    )
 }
 
 export function createModel(parts: ModelParts): Model {
@@ -51,7 +66,8 @@ export function createModel(parts: ModelParts): Model {
   let disposed: Promise<void> | undefined
 
   const exclusively = async <R>(work: () => Promise<R>): Promise<R> => {
-    if (disposed) throw Object.assign(new Error('model: used after dispose()'), { code: 'ERR_HADAL_DISPOSED' })
+    if (disposed)
+      throw Object.assign(new Error('model: used after dispose()'), { code: 'ERR_HADAL_DISPOSED' })
     if (busy) throw new Error('model: a step is running; steps run one at a time')
     busy = true
     try {
@@ -86,7 +102,11 @@ export function createModel(parts: ModelParts): Model {
   }
 }
 
-function discardBlocks(device: Device, cache: Decoder['embedding'], blocks: readonly number[]): void {
+function discardBlocks(
+  device: Device,
+  cache: Decoder['embedding'],
+  blocks: readonly number[],
+): void {
   const bytes = (cache.strides[0] ?? 0) * (cache.dtype === 'F32' ? 4 : 2)
   const sorted = [...blocks].sort((a, b) => a - b)
   for (let i = 0; i < sorted.length; ) {
@@ -107,12 +127,18 @@ async function forward(
   const total = ids.length
   if (total === 0) throw new RangeError('forward: ids: expected at least one, got none')
   if (total > limits.contextLength)
-    throw new RangeError(`forward: ids: expected at most ${limits.contextLength} (the context length), got ${total}`)
+    throw new RangeError(
+      `forward: ids: expected at most ${limits.contextLength} (the context length), got ${total}`,
+    )
   if (blocks.length * limits.blockSize < total)
-    throw new RangeError(`forward: blocks: expected room for ${total} tokens, got ${blocks.length} blocks`)
-  if (options.mtp && !programs.mtp) throw new RangeError(`forward: mtp: ${info.architecture} has no MTP module here`)
+    throw new RangeError(
+      `forward: blocks: expected room for ${total} tokens, got ${blocks.length} blocks`,
+    )
+  if (options.mtp && !programs.mtp)
+    throw new RangeError(`forward: mtp: ${info.architecture} has no MTP module here`)
   const chunk = Math.min(options.chunk ?? limits.maxTokens, limits.maxTokens)
-  if (!Number.isSafeInteger(chunk) || chunk < 1) throw new RangeError(`forward: chunk: expected 1 or more, got ${chunk}`)
+  if (!Number.isSafeInteger(chunk) || chunk < 1)
+    throw new RangeError(`forward: chunk: expected 1 or more, got ${chunk}`)
   const first = Math.max(total - (options.lastLogits ?? total), 0)
   const V = info.vocabularySize
   const layers = parts.decoder.layers
@@ -148,7 +174,13 @@ interface Span {
   readonly mtpFirst: number
 }
 
-function placement(parts: ModelParts, ids: Int32Array, blocks: readonly number[], begin: number, end: number): Placement {
+function placement(
+  parts: ModelParts,
+  ids: Int32Array,
+  blocks: readonly number[],
+  begin: number,
+  end: number,
+): Placement {
   const size = parts.limits.blockSize
   const positions = Int32Array.from({ length: end - begin }, (_, i) => begin + i)
   return {
@@ -193,7 +225,13 @@ async function forwardChunk(
   if (last <= begin) return
   device.write(io.inputs.nextIds, ids.subarray(begin + 1, last + 1))
   await programs.mtp.body.run({ T: last - begin, S: 1, N: 0 }, signal)
-  await readLogits(parts, programs.mtp.head, { begin, end: last, first: span.mtpFirst }, out.mtpLogits, signal)
+  await readLogits(
+    parts,
+    programs.mtp.head,
+    { begin, end: last, first: span.mtpFirst },
+    out.mtpLogits,
+    signal,
+  )
 }
 
 /** Runs the head over [max(begin, first), end) in slices of maxRows. */
@@ -208,7 +246,10 @@ async function readLogits(
   const V = parts.info.vocabularySize
   for (let p = Math.max(span.begin, span.first); p < span.end; p += limits.maxRows) {
     const rows = Math.min(limits.maxRows, span.end - p)
-    device.write(io.inputs.rows, Int32Array.from({ length: rows }, (_, i) => p - span.begin + i))
+    device.write(
+      io.inputs.rows,
+      Int32Array.from({ length: rows }, (_, i) => p - span.begin + i),
+    )
     await head.run({ T: span.end - span.begin, S: 1, N: rows }, signal)
     device.read(programs.logits, into.subarray((p - span.first) * V, (p - span.first + rows) * V))
   }

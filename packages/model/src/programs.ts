@@ -15,9 +15,9 @@ import {
   T,
   type Tensor,
 } from '@hadal/kernels'
+import type { ModelConfig } from './config.ts'
 import type { Decoder, Head } from './decoder.ts'
 import type { StepTensors } from './inputs.ts'
-import type { ModelConfig } from './config.ts'
 
 export interface Programs {
   readonly step: Program

@@ -31,7 +31,9 @@ export function readRope(f: Fields): RopeConfig {
   const both = f.object('rope_parameters')
   const scaling = both ?? f.object('rope_scaling')
   const positive = { min: Number.MIN_VALUE, max: 1e12 }
-  const theta = both?.has('rope_theta') ? both.number('rope_theta', positive) : f.number('rope_theta', positive, 10_000)
+  const theta = both?.has('rope_theta')
+    ? both.number('rope_theta', positive)
+    : f.number('rope_theta', positive, 10_000)
   if (!scaling) return { theta, scaling: { type: 'none' } }
   const key = scaling.has('rope_type') ? 'rope_type' : 'type'
   const type = scaling.oneOf(key, ['yarn', 'llama3', 'default', 'none'], 'default')
@@ -41,7 +43,8 @@ export function readRope(f: Fields): RopeConfig {
   if (type === 'llama3') {
     const lowFactor = scaling.number('low_freq_factor', positive)
     const highFactor = scaling.number('high_freq_factor', positive)
-    if (highFactor <= lowFactor) scaling.fail('high_freq_factor', `more than low_freq_factor ${lowFactor}`)
+    if (highFactor <= lowFactor)
+      scaling.fail('high_freq_factor', `more than low_freq_factor ${lowFactor}`)
     return { theta, scaling: { type, factor, lowFactor, highFactor, originalLength } }
   }
   if (factor === 1) return { theta, scaling: { type: 'none' } }

@@ -1,7 +1,19 @@
 // From checkpoint entries to tensors in mapped files. A tensor whose offset is not aligned to its element,
 // and small vectors that the kernels want as F32, are copied once; everything else is used in place.
-import { type Checkpoint, CheckpointError, type StoredDType, type TensorEntry } from '@hadal/checkpoint'
-import { type DType, type Device, denseStrides, dtypeBytes, type Tensor, type Weight } from '@hadal/kernels'
+import {
+  type Checkpoint,
+  CheckpointError,
+  type StoredDType,
+  type TensorEntry,
+} from '@hadal/checkpoint'
+import {
+  type Device,
+  type DType,
+  denseStrides,
+  dtypeBytes,
+  type Tensor,
+  type Weight,
+} from '@hadal/kernels'
 import type { BufferHandle } from './handles.ts'
 
 const usable: readonly StoredDType[] = ['F32', 'BF16', 'F16']
@@ -30,8 +42,15 @@ export function openWeights(checkpoint: Checkpoint, device: Device): Weights {
 
   const inPlace = async (entry: TensorEntry): Promise<Tensor> => {
     const dtype = entry.dtype as DType
-    if (entry.offset % dtypeBytes[dtype] !== 0) return device.constant(await checkpoint.readF32(entry), entry.shape)
-    return { buffer: mapped(entry), offset: entry.offset, dtype, shape: entry.shape, strides: denseStrides(entry.shape) }
+    if (entry.offset % dtypeBytes[dtype] !== 0)
+      return device.constant(await checkpoint.readF32(entry), entry.shape)
+    return {
+      buffer: mapped(entry),
+      offset: entry.offset,
+      dtype,
+      shape: entry.shape,
+      strides: denseStrides(entry.shape),
+    }
   }
 
   const finite = (entry: TensorEntry, values: Float32Array): Float32Array => {
@@ -56,7 +75,11 @@ export function openWeights(checkpoint: Checkpoint, device: Device): Weights {
       // Scales are a 16,384th of the weights: read them, so that a bad one is found before it multiplies.
       const values = finite(scale, await checkpoint.readF32(scale))
       const own = scale.dtype === 'F32' && scale.offset % 4 === 0
-      return { tensor: await inPlace(tensor), scale: own ? await inPlace(scale) : device.constant(values, scale.shape), block }
+      return {
+        tensor: await inPlace(tensor),
+        scale: own ? await inPlace(scale) : device.constant(values, scale.shape),
+        block,
+      }
     },
     async plain(name, rows, columns) {
       return inPlace(checkpoint.tensor(name, { shape: [rows, columns], dtypes: usable }))

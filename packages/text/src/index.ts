@@ -1,1 +1,5 @@
-export {}
+export * from './chat-template.ts'
+export { TextError } from './error.ts'
+export * from './text-stream.ts'
+export * from './tokenizer.ts'
+export { toolMarkers } from './tool-calls.ts'

@@ -73,7 +73,9 @@ export function readDeepseekConfig(f: Fields): DeepseekConfig {
   return {
     ...common,
     family: 'deepseek',
-    qLoraRank: f.has('q_lora_rank') ? f.int('q_lora_rank', { min: 0, max: 1 << 16 }) || undefined : undefined,
+    qLoraRank: f.has('q_lora_rank')
+      ? f.int('q_lora_rank', { min: 0, max: 1 << 16 }) || undefined
+      : undefined,
     kvLoraRank: f.int('kv_lora_rank', width),
     nopeDim: f.int('qk_nope_head_dim', width),
     ropeDim,

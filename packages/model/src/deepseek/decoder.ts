@@ -31,7 +31,13 @@ import type { StepInputs } from '../inputs.ts'
 import { inverseFrequencies, ropeFactor, softmaxScale } from '../rope.ts'
 import type { Weights } from '../weights.ts'
 import type { DeepseekConfig } from './config.ts'
-import { type LayerWeights, type MlaWeights, type MlpWeights, type MoeWeights, readLayer } from './weights.ts'
+import {
+  type LayerWeights,
+  type MlaWeights,
+  type MlpWeights,
+  type MoeWeights,
+  readLayer,
+} from './weights.ts'
 
 interface Scratch {
   readonly normed: Tensor
@@ -187,7 +193,10 @@ async function readMtp(
   const head = w.has(`${prefix}shared_head.head.weight`)
     ? await readHead(w, `${prefix}shared_head.head.weight`, V, D)
     : main.head
-  const [residual, joined] = [device.tensor('F32', [T, D], maxTokens), device.tensor('F32', [T, 2 * D], maxTokens)]
+  const [residual, joined] = [
+    device.tensor('F32', [T, D], maxTokens),
+    device.tensor('F32', [T, 2 * D], maxTokens),
+  ]
   return {
     head,
     record(k, out, hidden, nextIds, io) {
@@ -233,7 +242,9 @@ export async function deepseekDecoder(
   const hasMtp = c.mtpLayers > 0 && w.has(`model.layers.${c.layers}.eh_proj.weight`)
   const total = c.layers + (hasMtp ? 1 : 0)
   const caches = Array.from({ length: total }, (): KvCache => {
-    return { tensors: [device.tensor(options.kvDtype, [options.blockCount, 64, c.kvLoraRank + c.ropeDim])] }
+    return {
+      tensors: [device.tensor(options.kvDtype, [options.blockCount, 64, c.kvLoraRank + c.ropeDim])],
+    }
   })
   const cacheOf = (i: number) => caches[i]?.tensors[0] as Tensor
   const embedding = await w.plain('model.embed_tokens.weight', c.vocabSize, c.hiddenSize)

@@ -58,7 +58,12 @@ async function readMla(w: Weights, c: DeepseekConfig, prefix: string): Promise<M
   }
 }
 
-async function readMlp(w: Weights, prefix: string, hidden: number, inner: number): Promise<MlpWeights> {
+async function readMlp(
+  w: Weights,
+  prefix: string,
+  hidden: number,
+  inner: number,
+): Promise<MlpWeights> {
   return {
     gate: await w.matrix(`${prefix}gate_proj.weight`, inner, hidden),
     up: await w.matrix(`${prefix}up_proj.weight`, inner, hidden),

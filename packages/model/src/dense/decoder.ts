@@ -92,7 +92,13 @@ export async function denseDecoder(
     options.onLayer?.(i + 1, c.layers)
   }
 
-  const block = (k: Encoder, w: LayerWeights, kv: KvCache, residual: Tensor, io: StepInputs): void => {
+  const block = (
+    k: Encoder,
+    w: LayerWeights,
+    kv: KvCache,
+    residual: Tensor,
+    io: StepInputs,
+  ): void => {
     const [kCache, vCache] = kv.tensors as [Tensor, Tensor]
     rmsNorm(k, s.normed, residual, w.inputNorm, c.eps)
     linear(k, s.q, s.normed, w.q, w.bias?.q)
