@@ -87,12 +87,18 @@ export class Engine {
     const { signal } = options
     signal?.throwIfAborted()
     return new Promise((resolve, rejectCall) => {
-      const job: ForwardJob = { ids: checked, options, resolve, reject: rejectCall }
-      signal?.addEventListener(
-        'abort',
-        () => this.#loop.withdraw(job) && rejectCall(signal.reason),
-        { once: true },
-      )
+      const withdraw = () => {
+        if (this.#loop.withdraw(job)) rejectCall(signal?.reason)
+      }
+      const settled = <A>(settle: (value: A) => void) => {
+        return (value: A) => {
+          signal?.removeEventListener('abort', withdraw)
+          settle(value)
+        }
+      }
+      const ends = { resolve: settled(resolve), reject: settled(rejectCall) }
+      const job: ForwardJob = { ids: checked, options, ...ends }
+      signal?.addEventListener('abort', withdraw, { once: true })
       this.#loop.enqueue(job)
     })
   }

@@ -1,3 +1,4 @@
+export * from './chat.ts'
 export * from './engine.ts'
 export * from './error.ts'
 export type { ReasoningOptions } from './reasoning.ts'

@@ -136,7 +136,7 @@ export class Loop {
         job.reject(
           new EngineError('ERR_HADAL_DISPOSED', 'engine: disposed during forward()', { cause }),
         )
-      } else job.reject(options.signal?.aborted ? options.signal.reason : stepError(cause))
+      } else job.reject(options.signal?.aborted ? options.signal.reason : forwardError(cause))
     } finally {
       this.#flight = undefined
       table.release()
@@ -157,6 +157,12 @@ function stepError(cause: unknown): EngineError {
   return new EngineError('ERR_HADAL_STEP', `a step of the model failed: ${message(cause)}`, {
     cause,
   })
+}
+
+/** The model refuses wrong options of forward() with a RangeError. */
+function forwardError(cause: unknown): EngineError {
+  if (!(cause instanceof RangeError)) return stepError(cause)
+  return new EngineError('ERR_HADAL_REQUEST', cause.message, { cause })
 }
 
 function message(error: unknown): string {

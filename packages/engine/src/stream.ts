@@ -2,7 +2,7 @@
 // Written by hand and not as `async function*`, because there `return()` waits for a pending `next()`,
 // and stopping has to take effect at once. The queue is bounded by the request's maxTokens.
 
-type Cancel = () => void
+type Cancel = () => void | Promise<void>
 type Waiter<T, R> = {
   resolve: (result: IteratorResult<T, R>) => void
   reject: (error: unknown) => void
@@ -27,7 +27,7 @@ export interface Stream<T, R> extends AsyncGenerator<T, R, void> {
 
 /**
  * `start` runs on the first `next()` and returns how to cancel; an error that it throws ends the
- * stream. The cancel function must close the sink. `unstarted` is the value of a stream that was
+ * stream. The cancel function must close the sink before its promise, if it returns one, resolves. `unstarted` is the value of a stream that was
  * returned before it began.
  */
 export function createStream<T, R>(
@@ -82,18 +82,18 @@ class QueueStream<T, R> implements Stream<T, R>, Sink<T, R> {
   }
 
   async return(value?: R | PromiseLike<R>): Promise<IteratorResult<T, R>> {
-    this.#stop()
+    await this.#stop()
     if (value !== undefined) return { done: true, value: await value }
     return this.#end ? settle(this.#end) : { done: true, value: this.#unstarted() }
   }
 
   async throw(error: unknown): Promise<IteratorResult<T, R>> {
-    this.#stop()
+    await this.#stop()
     throw error
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop()
+    await this.#stop()
   }
 
   [Symbol.asyncIterator](): this {
@@ -110,7 +110,8 @@ class QueueStream<T, R> implements Stream<T, R>, Sink<T, R> {
     }
   }
 
-  #stop(): void {
+  /** What is cancelled at once is cancelled before the first await. */
+  async #stop(): Promise<void> {
     if (!this.#started) {
       this.#started = true
       this.close(this.#unstarted(), true)
@@ -119,7 +120,7 @@ class QueueStream<T, R> implements Stream<T, R>, Sink<T, R> {
       this.#queue = []
       this.#head = 0
       if ('error' in this.#end) this.#end = { value: this.#unstarted() }
-    } else this.#cancel?.()
+    } else await this.#cancel?.()
   }
 
   #finish(end: End<R>, drop: boolean): void {

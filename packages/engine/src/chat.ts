@@ -1,0 +1,204 @@
+// Where text and ids meet, and nowhere else: messages → prompt ids → engine → parts of text. Keeps
+// time and the whole answer for the summary at the end.
+
+import type { Tokenizer, ToolCall } from '@hadal/text'
+import {
+  type ChatTemplate,
+  type Message,
+  type Part,
+  type RenderedPrompt,
+  TextStream,
+} from '@hadal/text'
+import type { Engine, TokenStream } from './engine.ts'
+import { reject } from './error.ts'
+import type { ReasoningOptions } from './reasoning.ts'
+import type { Finish } from './request.ts'
+import type { GenerateOptions } from './sampling.ts'
+import { createStream, type Sink, type Stream } from './stream.ts'
+
+export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
+  /** Texts that end the answer; they are not part of it and are not looked for in the reasoning. */
+  readonly stop?: string | readonly string[]
+  /** Descriptions of tools, as the template wants them. */
+  readonly tools?: readonly unknown[]
+  /** false: answer without thinking, also where the template has no switch for it. */
+  readonly thinking?: boolean
+  /** Most ids of thinking; then the model is made to close it and answer. */
+  readonly maxReasoningTokens?: number
+}
+
+/** A piece of the answer; `atMs` is the time since the request began. */
+export type ChatPart = Part & { readonly atMs: number }
+
+export interface ChatFinish extends Finish {
+  /** The whole answer. */
+  readonly text: string
+  readonly reasoning: string
+  readonly toolCalls: readonly ToolCall[]
+  /** From the request's beginning to the end of the thinking; 0 when there was none. */
+  readonly reasoningMs: number
+}
+
+export type ChatStream = Stream<ChatPart, ChatFinish>
+
+/**
+ * Answers the last of `messages`. Nothing happens before the first `next()`; `return()` (or `break`)
+ * stops at once. Errors: EngineError as of `Engine.generate`, TextError of template and tokenizer.
+ */
+export function chat(
+  engine: Engine,
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+  messages: readonly Message[],
+  options: ChatOptions = {},
+): ChatStream {
+  return createStream<ChatPart, ChatFinish>(
+    (sink) => {
+      const { stop, tools, thinking, maxReasoningTokens, ...generate } = options
+      const prompt = template.render(messages, {
+        ...(tools && { tools }),
+        ...(thinking !== undefined && { thinking }),
+      })
+      const reasoning = reasoningOptions(tokenizer, prompt, options)
+      const text = new TextStream(tokenizer, {
+        opensReasoning: prompt.opensReasoning,
+        stop: stopTexts(stop),
+      })
+      const answer = new Answer(text)
+      const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
+      const pumped = pump(tokens, answer, sink)
+      return async () => {
+        await tokens.return()
+        await pumped
+      }
+    },
+    () => new Answer(undefined).finish(neverBegan),
+  )
+}
+
+const neverBegan: Finish = {
+  reason: 'cancelled',
+  promptTokens: 0,
+  completionTokens: 0,
+  reasoningTokens: 0,
+  timeToFirstTokenMs: 0,
+  tokensPerSecond: 0,
+}
+
+/** Moves tokens into parts as they come, so that the clock does not depend on the consumer. */
+async function pump(
+  tokens: TokenStream,
+  answer: Answer,
+  sink: Sink<ChatPart, ChatFinish>,
+): Promise<void> {
+  const deliver = (parts: readonly ChatPart[]) => {
+    for (const part of parts) sink.push(part)
+  }
+  try {
+    for (;;) {
+      const next = await tokens.next()
+      if (next.done) {
+        deliver(answer.end())
+        sink.close(answer.finish(next.value), next.value.reason === 'cancelled')
+        return
+      }
+      deliver(answer.push(next.value.id))
+      if (answer.stopped) {
+        const { value } = (await tokens.return()) as IteratorReturnResult<Finish>
+        sink.close(answer.finish({ ...value, reason: 'stop' }))
+        return
+      }
+    }
+  } catch (error) {
+    sink.fail(error)
+  }
+}
+
+/** The answer so far. */
+class Answer {
+  readonly #stream: TextStream | undefined
+  readonly #began: number = performance.now()
+  readonly #toolCalls: ToolCall[] = []
+  #text = ''
+  #reasoning = ''
+  #reasoningEnd = 0
+
+  constructor(stream: TextStream | undefined) {
+    this.#stream = stream
+  }
+
+  get stopped(): boolean {
+    return this.#stream?.stopped ?? false
+  }
+
+  push(id: number): ChatPart[] {
+    return this.#take(this.#stream?.push(id) ?? [])
+  }
+
+  end(): ChatPart[] {
+    return this.#take(this.#stream?.end() ?? [])
+  }
+
+  finish(finish: Finish): ChatFinish {
+    return {
+      ...finish,
+      text: this.#text,
+      reasoning: this.#reasoning,
+      toolCalls: this.#toolCalls,
+      reasoningMs: this.#reasoning === '' ? 0 : this.#reasoningEnd,
+    }
+  }
+
+  #take(parts: readonly Part[]): ChatPart[] {
+    const atMs = performance.now() - this.#began
+    for (const part of parts) {
+      if (part.type === 'reasoning') this.#reasoning += part.text
+      else if (part.type === 'text') this.#text += part.text
+      else this.#toolCalls.push(part.toolCall)
+    }
+    // The closing tag yields no part of its own, so the clock runs with the state of the stream.
+    if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {
+      this.#reasoningEnd = atMs
+    }
+    return parts.map((part) => ({ ...part, atMs }))
+  }
+}
+
+function stopTexts(stop: unknown): readonly string[] {
+  const list: readonly unknown[] = stop === undefined ? [] : Array.isArray(stop) ? stop : [stop]
+  return list.map((text, i) => {
+    if (typeof text === 'string' && text !== '') return text
+    const got = text === '' ? 'an empty one' : `${text === null ? 'null' : typeof text}`
+    reject(`option stop: expected strings with at least one character, got ${got} at ${i}`)
+  })
+}
+
+function reasoningOptions(
+  tokenizer: Tokenizer,
+  prompt: RenderedPrompt,
+  { thinking, maxReasoningTokens }: ChatOptions,
+): ReasoningOptions | undefined {
+  if (
+    maxReasoningTokens !== undefined &&
+    !(Number.isSafeInteger(maxReasoningTokens) && maxReasoningTokens >= 0)
+  ) {
+    reject(
+      `option maxReasoningTokens: expected an integer of 0 or more, got ${String(maxReasoningTokens)}`,
+    )
+  }
+  // A template without the switch has opened the thinking all the same: close it before the first id.
+  const budget = thinking === false && prompt.opensReasoning ? 0 : maxReasoningTokens
+  const [openId, closeId] = [tokenizer.idOf('<think>'), tokenizer.idOf('</think>')]
+  if (closeId === undefined) {
+    if (budget === undefined) return undefined
+    reject('option maxReasoningTokens: expected a tokenizer with a token </think>, got one without')
+  }
+  return {
+    open: prompt.opensReasoning,
+    ...(openId !== undefined && { openId }),
+    closeId,
+    ...(budget !== undefined && { budget }),
+    // What follows the tag (one newline or two) is left to the model, which knows its own habit.
+    closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),
+  }
+}
