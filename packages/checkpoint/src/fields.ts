@@ -50,7 +50,6 @@ export function fields(object: JsonObject, file: string, prefix = ''): Fields {
   const typed = <V extends JsonValue>(name: string, type: string, fallback?: V): V => {
     if (missing(name) && fallback !== undefined) return fallback
     const value = object[name]
-    // biome-ignore lint/suspicious/useValidTypeof: the type's name is an argument
     return typeof value === type ? (value as V) : fail(name, `a ${type}`)
   }
   return {

@@ -36,6 +36,7 @@ export function expectClose(
 /** Index of the largest value; the lowest wins a tie. */
 export function argmax(values: ArrayLike<number>, begin = 0, end: number = values.length): number {
   let best = begin
-  for (let i = begin + 1; i < end; i++) if ((values[i] as number) > (values[best] as number)) best = i
+  for (let i = begin + 1; i < end; i++)
+    if ((values[i] as number) > (values[best] as number)) best = i
   return best - begin
 }

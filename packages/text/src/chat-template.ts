@@ -163,7 +163,7 @@ export function breakNames(
 function encodeRendered(rendered: string, mark: string, tokenizer: Tokenizer): RenderedPrompt {
   const ids: number[] = []
   const names = [...tokenizer.added.keys()].sort((a, b) => b.length - a.length)
-  const pattern = names.map((n) => n.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
+  const pattern = names.map(escapePattern).join('|')
   for (const part of names.length > 0
     ? rendered.split(new RegExp(`(${pattern})`, 'u'))
     : [rendered]) {

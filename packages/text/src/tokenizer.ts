@@ -42,7 +42,7 @@ export function tokenText(config: unknown, field: string): string | undefined {
   return isObject(value) && typeof value.content === 'string' ? value.content : undefined
 }
 
-export const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+export const escapePattern = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** Longest piece that goes to the library at once: its merges cost the square of an unbroken run's length. */
 const maxPiece = 8192
