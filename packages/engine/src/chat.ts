@@ -8,6 +8,7 @@ import {
   type Part,
   type RenderedPrompt,
   TextStream,
+  toolMarkers,
 } from '@hadal/text'
 import type { Engine, TokenStream } from './engine.ts'
 import { reject } from './error.ts'
@@ -188,6 +189,7 @@ function reasoningOptions(
   }
   // A template without the switch has opened the thinking all the same: close it before the first id.
   const budget = thinking === false && prompt.opensReasoning ? 0 : maxReasoningTokens
+  const callsId = tokenizer.idOf(toolMarkers.callsBegin)
   const [openId, closeId] = [tokenizer.idOf('<think>'), tokenizer.idOf('</think>')]
   if (closeId === undefined) {
     if (budget === undefined) return undefined
@@ -197,6 +199,7 @@ function reasoningOptions(
     open: prompt.opensReasoning,
     ...(openId !== undefined && { openId }),
     closeId,
+    ...(callsId !== undefined && { exitIds: [callsId] }),
     ...(budget !== undefined && { budget }),
     // What follows the tag (one newline or two) is left to the model, which knows its own habit.
     closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),

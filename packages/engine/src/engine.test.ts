@@ -515,6 +515,14 @@ describe('reasoning budget', () => {
     expect(finish.reasoningTokens).toBe(3)
   })
 
+  it('never interrupts a tool call that began in the thinking', async () => {
+    const next = (_: number, length: number) => (length === 12 ? 4 : undefined)
+    const options = { ...reasoning, open: true, budget: 3, exitIds: [4] }
+    const { tokens, finish } = await run({ maxTokens: 9, reasoning: options }, next)
+    expect(tokens.some((token) => token.forced)).toBe(false)
+    expect(finish.reasoningTokens).toBe(2)
+  })
+
   it('counts without a budget and never forces', async () => {
     const { finish, tokens } = await run({ maxTokens: 9, reasoning: { ...reasoning, open: true } })
     expect(finish.reasoningTokens).toBe(9)
@@ -564,6 +572,26 @@ describe('forward', () => {
     await first
     await engine.idle
     expectAllFree(engine)
+  })
+})
+
+describe('forward in flight', () => {
+  it('stops by its signal, and reports failures with their cause', async () => {
+    const engine = new Engine(new FakeModel({ delay: 10_000 }))
+    const controller = new AbortController()
+    const call = engine.forward(prompt(5), { signal: controller.signal })
+    setTimeout(() => controller.abort(new Error('enough')), 20)
+    await expect(call).rejects.toThrow('enough')
+    await engine.idle
+    expectAllFree(engine)
+    const model = new FakeModel()
+    const other = new Engine(model)
+    await model.dispose()
+    await expect(other.forward(prompt(5))).rejects.toMatchObject({
+      code: 'ERR_HADAL_STEP',
+      cause: { message: 'FakeModel: the model was disposed of' },
+    })
+    expectAllFree(other)
   })
 })
 

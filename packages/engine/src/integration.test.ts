@@ -79,6 +79,27 @@ describe('nano', () => {
     expect(scarce.tokens).toEqual(alone.tokens)
   })
 
+  it('computes logits between the steps of others', async () => {
+    await withEngine({ precision: 'reference' }, async (engine) => {
+      const others = goldens.map(({ prompt_ids }) =>
+        idsOf(engine, prompt_ids, { temperature: 0, maxTokens: 20 }),
+      )
+      const forwards = goldens.map(({ prompt_ids }) =>
+        engine.forward(prompt_ids, { lastLogits: 1 }),
+      )
+      for (const [i, { logits }] of (await Promise.all(forwards)).entries()) {
+        expect(logits.indexOf(Math.max(...logits))).toBe(goldens[i]!.output_ids[0])
+      }
+      for (const [i, ids] of (await Promise.all(others)).entries()) {
+        expect(ids).toEqual(goldens[i]!.output_ids.filter((id) => id !== eos).slice(0, 20))
+      }
+      await expect(engine.forward([1, 2], { chunk: 0 })).rejects.toMatchObject({
+        code: 'ERR_HADAL_REQUEST',
+        message: expect.stringContaining('chunk'),
+      })
+    })
+  })
+
   it('survives 200 cancellations at random moments among 8 at once', async () => {
     await withEngine({ precision: 'fast' }, async (engine) => {
       let state = 11

@@ -8,6 +8,8 @@ export interface ReasoningOptions {
   readonly openId?: number
   /** Id that closes it, e.g. that of `</think>`. */
   readonly closeId: number
+  /** Ids that end it as well, e.g. that of the beginning of a tool call. */
+  readonly exitIds?: readonly number[]
   /** Most ids of thinking; none: no limit. */
   readonly budget?: number
   /** Ids put in the model's mouth when the budget runs out; `closeId` must be among them. */
@@ -34,7 +36,7 @@ export function observe(
   forced: boolean,
 ): void {
   if (!options) return
-  if (id === options.closeId) state.open = false
+  if (id === options.closeId || options.exitIds?.includes(id)) state.open = false
   else if (id === options.openId) state.open = true
   else if (state.open && !forced) state.tokens++
 }

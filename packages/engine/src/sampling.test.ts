@@ -69,6 +69,10 @@ describe('options', () => {
       'option reasoning.openId: expected an id from 0 to 511, got -1',
     ],
     [
+      { reasoning: { ...reasoning, exitIds: [512] } },
+      'option reasoning.exitIds[0]: expected an id from 0 to 511, got 512',
+    ],
+    [
       { reasoning: { ...reasoning, budget: -1 } },
       'option reasoning.budget: expected an integer of 0 or more, got -1',
     ],

@@ -247,6 +247,7 @@ function resolveReasoning(
   }
   if (budget !== undefined)
     number('option reasoning.budget', budget, { ...ranges.maxTokens, min: 0 })
+  checkIds('option reasoning.exitIds', reasoning.exitIds ?? [], vocabularySize)
   const ids = checkIds('option reasoning.closeIds', closeIds, vocabularySize)
   if (!ids.includes(closeId) || (openId !== undefined && ids.includes(openId))) {
     reject(
