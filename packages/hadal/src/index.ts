@@ -1,1 +1,30 @@
-export {}
+export { CheckpointError } from '@hadal/checkpoint'
+export {
+  type ChatFinish,
+  type ChatPart,
+  EngineError,
+  type EngineStats,
+  type Finish,
+  type FinishReason,
+  type Stream,
+  type Token,
+} from '@hadal/engine'
+export {
+  type Forward,
+  type ForwardOptions,
+  ModelError,
+  type ModelInfo,
+  type ModelLimits,
+  supportedModels,
+} from '@hadal/model'
+export { type Message, type Part, TextError, type Tokenizer, type ToolCall } from '@hadal/text'
+export { load } from './load.ts'
+export { OptionError } from './options.ts'
+export type {
+  ChatOptions,
+  GenerateCallOptions,
+  Llm,
+  LlmInfo,
+  LoadOptions,
+  Progress,
+} from './types.ts'

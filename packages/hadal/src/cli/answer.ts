@@ -1,0 +1,61 @@
+// One answer to the terminal: thinking dimmed as it streams, its time, then the answer.
+import type { ChatFinish } from '@hadal/engine'
+import type { Message } from '@hadal/text'
+import type { ChatOptions, Llm } from '../types.ts'
+import { dim, duration } from './terminal.ts'
+
+export interface Channels {
+  /** Where thinking goes, or nowhere. */
+  readonly reasoning: NodeJS.WriteStream | undefined
+  readonly answer: NodeJS.WriteStream
+}
+
+/** Streams the answer and returns how it ended. */
+export async function streamAnswer(
+  llm: Llm,
+  messages: readonly Message[],
+  options: ChatOptions,
+  channels: Channels,
+): Promise<ChatFinish> {
+  const { reasoning, answer } = channels
+  const started = performance.now()
+  let thinking = false
+  const endThinking = () => {
+    if (!thinking) return
+    thinking = false
+    reasoning?.write(
+      `\n${dim(`Thought for ${duration(performance.now() - started)}`, reasoning)}\n\n`,
+    )
+  }
+  const stream = llm.chat(messages, options)
+  for (;;) {
+    const next = await stream.next()
+    if (next.done) {
+      endThinking()
+      answer.write('\n')
+      return next.value
+    }
+    const part = next.value
+    if (part.type === 'reasoning') {
+      thinking = true
+      reasoning?.write(dim(part.text, reasoning))
+    } else {
+      endThinking()
+      answer.write(part.text)
+    }
+  }
+}
+
+/** `42 tokens · 310.5 tokens/s · first after 0.02 s` */
+export function speedLine(finish: ChatFinish): string {
+  const { completionTokens, reasoningTokens, tokensPerSecond, timeToFirstTokenMs, reason } = finish
+  const thought = reasoningTokens > 0 ? ` (${reasoningTokens} thinking)` : ''
+  const why =
+    reason === 'length' || reason === 'context'
+      ? ` · cut: ${reason}`
+      : reason === 'cancelled'
+        ? ' · stopped'
+        : ''
+  const pace = tokensPerSecond > 0 ? ` · ${tokensPerSecond.toFixed(1)} tokens/s` : ''
+  return `${completionTokens} tokens${thought}${pace} · first after ${(timeToFirstTokenMs / 1000).toFixed(2)} s${why}`
+}

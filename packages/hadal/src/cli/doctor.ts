@@ -1,0 +1,68 @@
+// `hadal doctor`: what Hadal finds on this machine. Exit code 1 when something keeps it from working.
+import { readFileSync } from 'node:fs'
+import { nanoPath } from '@hadal/nano'
+import { loadBinding } from '@hadal/native'
+import { defineCommand } from 'citty'
+import { load } from '../load.ts'
+import { bytes, exitCodes } from './terminal.ts'
+
+type Check = readonly [name: string, work: () => string | Promise<string>]
+
+const checks: readonly Check[] = [
+  ['node', () => `${process.version} on ${process.platform}-${process.arch}`],
+  [
+    'addon',
+    () =>
+      `version ${loadBinding().version()}, ABI ${loadBinding().abiVersion()}, ${loadBinding().opList().length} operations`,
+  ],
+  [
+    'cpu',
+    () => {
+      const cpu = loadBinding().cpu()
+      return `${cpu.model} · kernels for ${cpu.isa} · ${cpu.physicalCores} physical cores, ${cpu.logicalCores} logical`
+    },
+  ],
+  ['features', () => loadBinding().cpu().features],
+  [
+    'memory',
+    () => {
+      const cpu = loadBinding().cpu()
+      return `${bytes(cpu.memoryTotal)}, ${bytes(cpu.memoryAvailable)} available`
+    },
+  ],
+  [
+    'huge pages',
+    () =>
+      process.platform === 'linux'
+        ? readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8').trim()
+        : 'not asked',
+  ],
+  ['cuda', () => 'this build has no CUDA backend'],
+  [
+    'model',
+    async () => {
+      const llm = await load(nanoPath)
+      try {
+        const ids: number[] = []
+        for await (const { id } of llm.generate('2', { maxTokens: 1, temperature: 0 })) ids.push(id)
+        return `the embedded model loads and runs on ${llm.info.device} with ${llm.info.threads} threads`
+      } finally {
+        await llm.dispose()
+      }
+    },
+  ],
+]
+
+export const doctorCommand = defineCommand({
+  meta: { name: 'doctor', description: 'What Hadal finds on this machine, and what is wrong' },
+  async run() {
+    for (const [name, work] of checks) {
+      try {
+        process.stdout.write(`✓ ${name.padEnd(11)}${await work()}\n`)
+      } catch (error) {
+        process.exitCode = exitCodes.error
+        process.stdout.write(`✗ ${name.padEnd(11)}${(error as Error).message}\n`)
+      }
+    }
+  },
+})

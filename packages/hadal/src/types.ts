@@ -1,0 +1,83 @@
+// What people touch. Everything here is part of the public API.
+import type {
+  ChatFinish,
+  ChatPart,
+  ChatOptions as EngineChatOptions,
+  EngineStats,
+  Finish,
+  GenerateOptions,
+  Stream,
+  Token,
+} from '@hadal/engine'
+import type { Forward, ForwardOptions, ModelInfo, ModelLimits } from '@hadal/model'
+import type { Message, Tokenizer } from '@hadal/text'
+
+export interface Progress {
+  /** What is being done, e.g. `reading weights`. */
+  readonly stage: string
+  readonly done: number
+  readonly total: number
+}
+
+export interface LoadOptions {
+  /** `'auto'` (default) takes the best device of this build, which is the CPU. */
+  readonly device?: 'auto' | 'cpu'
+  /** `'fast'` (default): vector kernels. `'reference'`: the scalar oracle of every operation, slow. */
+  readonly precision?: 'fast' | 'reference'
+  /** Threads of the kernels. Default: the physical cores that this process may use. */
+  readonly threads?: number
+  /** Longest sequence in tokens. Default: the model's, at most 8192. */
+  readonly contextLength?: number
+  /** Bytes for the KV cache; memory is taken as sequences grow. Default: what 32 sequences need, at most a quarter of free memory. */
+  readonly kvBytes?: number
+  /** Most requests in one step. Default 32. */
+  readonly maxSequences?: number
+  /** Most tokens in one step. Default 256. */
+  readonly maxTokens?: number
+  /** Forces a kernel set: `'avx512'`, `'avx2'` or `'portable'`. */
+  readonly isa?: string
+  readonly onProgress?: (progress: Progress) => void
+}
+
+export interface ChatOptions extends EngineChatOptions {
+  /** Called once at the end, with the reason, counts and speed. */
+  readonly onFinish?: (finish: ChatFinish) => void
+}
+
+export type GenerateCallOptions = GenerateOptions & {
+  /** Called once at the end. */
+  readonly onFinish?: (finish: Finish) => void
+}
+
+export interface LlmInfo extends ModelInfo {
+  /** The checkpoint's folder. */
+  readonly path: string
+  readonly contextLength: number
+  /** Bytes that the KV cache may grow to. */
+  readonly kvBudgetBytes: number
+  /** The chat template has a switch for thinking. */
+  readonly thinkingSwitch: boolean
+}
+
+export interface Llm {
+  readonly info: LlmInfo
+  readonly limits: ModelLimits
+  readonly tokenizer: Tokenizer
+  /** Requests, blocks, speed, right now. */
+  readonly stats: EngineStats
+  /**
+   * Answers a conversation. Parts stream as they come: `reasoning`, then `text`; `tool-call` where the model calls one.
+   * `break`, `return()` and `options.signal` stop the work at once.
+   */
+  chat(messages: readonly Message[], options?: ChatOptions): Stream<ChatPart, ChatFinish>
+  /** Continues ids, or text that is encoded with its begin-of-sentence id. */
+  generate(
+    prompt: Int32Array | readonly number[] | string,
+    options?: GenerateCallOptions,
+  ): Stream<Token, Finish>
+  /** Logits of every position, and with `mtp` those of the multi-token-prediction module: row t predicts token t + 2. */
+  forward(ids: Int32Array | readonly number[], options?: ForwardOptions): Promise<Forward>
+  /** Cancels what runs and frees everything. Idempotent. */
+  dispose(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
