@@ -1,7 +1,7 @@
 // `hadal bench [folder]`: the machine's read bandwidth, then prefill and decode beside it.
 // Bandwidth: the native add of two large arrays, which reads two bytes for each that it writes.
 import { add, Device, Encoder, T } from '@hadal/kernels'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { load } from '../load.ts'
 import type { Llm } from '../types.ts'
 import { loadFromFlags, modelArgs, numberFlag } from './model-options.ts'
@@ -126,4 +126,4 @@ export const benchCommand = defineCommand({
       await llm.dispose()
     }
   },
-})
+}) as unknown as CommandDef

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { Message } from '@hadal/text'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import type { ChatOptions, Llm } from '../types.ts'
 import { speedLine, streamAnswer } from './answer.ts'
 import { loadFromFlags, modelArgs, samplingArgs, samplingOptions } from './model-options.ts'
@@ -248,4 +248,4 @@ export const chatCommand = defineCommand({
       await llm.dispose()
     }
   },
-})
+}) as unknown as CommandDef

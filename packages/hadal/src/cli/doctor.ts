@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { nanoPath } from '@hadal/nano'
 import { loadBinding } from '@hadal/native'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { load } from '../load.ts'
 import { bytes, exitCodes } from './terminal.ts'
 
@@ -65,4 +65,4 @@ export const doctorCommand = defineCommand({
       }
     }
   },
-})
+}) as unknown as CommandDef

@@ -4,7 +4,7 @@ import { freemem, totalmem } from 'node:os'
 import path from 'node:path'
 import { openCheckpoint, readConfig } from '@hadal/checkpoint'
 import { type ModelConfig, modelSize, parseConfig } from '@hadal/model'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { bold, bytes, count, dim, UsageError } from './terminal.ts'
 
 interface Report {
@@ -157,4 +157,4 @@ export const inspectCommand = defineCommand({
     if (args.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else print(report)
   },
-})
+}) as unknown as CommandDef

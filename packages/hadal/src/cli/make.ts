@@ -1,6 +1,6 @@
 // `hadal quantize` and `hadal synth`: checkpoints made from others, or from nothing.
 import { presetNames, quantizeCheckpoint, synthCheckpoint } from '@hadal/checkpoint'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { numberFlag } from './model-options.ts'
 import { bytes, progressBar, UsageError } from './terminal.ts'
 
@@ -32,7 +32,7 @@ export const quantizeCommand = defineCommand({
     bar.end()
     process.stdout.write(`${args.out}: ${bytes(written)}\n`)
   },
-})
+}) as unknown as CommandDef
 
 export const synthCommand = defineCommand({
   meta: {
@@ -60,4 +60,4 @@ export const synthCommand = defineCommand({
     bar.end()
     process.stdout.write(`${args.folder}: ${bytes(written)}\n`)
   },
-})
+}) as unknown as CommandDef

@@ -1,7 +1,7 @@
 // `hadal run "prompt"`: one answer. Thinking is dimmed on a terminal and goes to stderr when stdout is a pipe.
 import { text } from 'node:stream/consumers'
 import type { Message } from '@hadal/text'
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { speedLine, streamAnswer } from './answer.ts'
 import { loadFromFlags, modelArgs, samplingArgs, samplingOptions } from './model-options.ts'
 import { dim, exitCodes, UsageError } from './terminal.ts'
@@ -61,4 +61,4 @@ export const runCommand = defineCommand({
       await llm.dispose()
     }
   },
-})
+}) as unknown as CommandDef
