@@ -206,6 +206,18 @@ describe('continuous batching', () => {
     expect(await run(20)).toEqual(alone)
   })
 
+  it('tells the sampler seed and index of each id', async () => {
+    const model = new FakeModel()
+    const seed = 2n ** 63n + 5n
+    const stream = new Engine(model).generate(prompt(9), { maxTokens: 8, temperature: 1, seed })
+    expect((await collect(stream)).ids).toEqual(
+      model.expected(prompt(9), 8, { temperature: 1, seed }),
+    )
+    expect(model.batches.map((batch) => batch.sampling[0]!.counter)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7,
+    ])
+  })
+
   it('draws a new seed for each request that names none', async () => {
     const model = new FakeModel()
     const engine = new Engine(model)

@@ -1,0 +1,161 @@
+// The scheduler without loop and model: who is admitted, who gives way, in which order.
+import type { ModelLimits, Sampled } from '@hadal/model'
+import { describe, expect, it } from 'vitest'
+import { type Finish, Request, type Token } from './request.ts'
+import { type GenerateOptions, resolveSampling } from './sampling.ts'
+import { Scheduler, type Step } from './scheduler.ts'
+
+const limits: ModelLimits = {
+  ...{ maxTokens: 256, maxSequences: 8, maxRows: 8 },
+  ...{ contextLength: 512, blockSize: 64, blockCount: 8 },
+}
+
+function setUp(changes: Partial<ModelLimits> = {}) {
+  const scheduler = new Scheduler({ ...limits, ...changes })
+  let order = 0
+  const submit = (length: number, options: GenerateOptions = {}) => {
+    const tokens: Token[] = []
+    const ended: { finish?: Finish; error?: unknown } = {}
+    const sink = {
+      push: (token: Token) => void tokens.push(token),
+      close: (finish: Finish) => {
+        ended.finish = finish
+      },
+      fail: (error: unknown) => {
+        ended.error = error
+      },
+    }
+    const sampling = resolveSampling({ temperature: 0, ...options }, {}, 512)
+    const ids = new Int32Array(length).fill(7)
+    const request = new Request(order++, ids, sampling, scheduler.blocks.table(), 512, sink)
+    scheduler.submit(request)
+    return { request, tokens, ended }
+  }
+  return { scheduler, submit }
+}
+
+function sampledFor(step: Step): Sampled {
+  const N = step.batch.rows.length
+  const topIds = new Int32Array(N * 20).fill(-1)
+  return {
+    ids: new Int32Array(N).fill(9),
+    logprobs: new Float32Array(N),
+    topIds,
+    topLogprobs: new Float32Array(N * 20),
+  }
+}
+
+function tick(scheduler: Scheduler): Step {
+  const step = scheduler.next()!
+  scheduler.commit(step, sampledFor(step))
+  return step
+}
+
+const orders = (requests: readonly Request[]) => requests.map((request) => request.order)
+
+describe('admission', () => {
+  it('reserves what the prompt needs and leaves a block for every request that runs', () => {
+    for (const [blockCount, running] of [
+      [3, [0]],
+      [4, [0, 1]],
+    ] as const) {
+      const { scheduler, submit } = setUp({ blockCount })
+      submit(10)
+      submit(100)
+      tick(scheduler)
+      expect(orders(scheduler.running)).toEqual(running)
+    }
+  })
+
+  it('lets nobody pass the first in line', () => {
+    const { scheduler, submit } = setUp({ blockCount: 4 })
+    submit(100)
+    submit(200)
+    submit(1)
+    tick(scheduler)
+    expect(orders(scheduler.running)).toEqual([0])
+    expect(orders(scheduler.waiting)).toEqual([1, 2])
+  })
+
+  it('counts slots by sequences, rows and tokens, whichever is least', () => {
+    for (const change of [{ maxSequences: 2 }, { maxRows: 2 }, { maxTokens: 2 }]) {
+      const { scheduler, submit } = setUp(change)
+      for (let i = 0; i < 4; i++) submit(1)
+      tick(scheduler)
+      expect(orders(scheduler.running)).toEqual([0, 1])
+    }
+  })
+})
+
+describe('preemption', () => {
+  it('takes from the youngest, who goes back in front of those who came later', () => {
+    const { scheduler, submit } = setUp({ blockCount: 4, maxSequences: 2 })
+    submit(63)
+    submit(127)
+    submit(1)
+    tick(scheduler)
+    expect(orders(scheduler.running)).toEqual([0, 1])
+    expect(scheduler.blocks.free).toBe(1)
+    // Both cross into a new block: request 0 takes the last one, 1 gives way.
+    tick(scheduler)
+    tick(scheduler)
+    expect(orders(scheduler.running)).toEqual([0])
+    expect(orders(scheduler.waiting)).toEqual([1, 2])
+    expect(scheduler.blocks.free).toBe(2)
+  })
+
+  it('keeps ids and computes them again in one go', () => {
+    const { scheduler, submit } = setUp()
+    const { request, tokens } = submit(10)
+    for (let i = 0; i < 5; i++) tick(scheduler)
+    expect([request.computed, request.length, tokens.length]).toEqual([14, 15, 5])
+    scheduler.preemptYoungest()
+    expect([request.state, request.computed, request.length]).toEqual(['waiting', 0, 15])
+    expect(tick(scheduler).batch.ids.length).toBe(15)
+    expect([tokens.length, request.rowSampling().counter]).toEqual([6, 6])
+  })
+})
+
+describe('a step', () => {
+  it('wants a row only where the last known id is reached', () => {
+    const { scheduler, submit } = setUp({ maxTokens: 8 })
+    submit(3)
+    submit(11)
+    const first = tick(scheduler)
+    expect(first.parts.map(({ count, row }) => [count, row])).toEqual([
+      [3, 0],
+      [5, -1],
+    ])
+    expect([...first.batch.rows]).toEqual([2])
+    const second = tick(scheduler)
+    expect(second.parts.map(({ count, row }) => [count, row])).toEqual([
+      [1, 0],
+      [6, 1],
+    ])
+    expect([...second.batch.positions]).toEqual([3, 5, 6, 7, 8, 9, 10])
+    expect([...second.batch.tokenSeq]).toEqual([0, 1, 1, 1, 1, 1, 1])
+    expect([...second.batch.slots]).toEqual([3, 69, 70, 71, 72, 73, 74])
+  })
+
+  it('passes over a request that was cancelled while it ran', () => {
+    const { scheduler, submit } = setUp()
+    const { request, tokens, ended } = submit(3)
+    const step = scheduler.next()!
+    scheduler.finish(request, 'cancelled')
+    scheduler.commit(step, sampledFor(step))
+    expect([tokens.length, request.length, ended.finish?.reason]).toEqual([0, 3, 'cancelled'])
+    expect(scheduler.blocks.free).toBe(8)
+    expect(scheduler.next()).toBeUndefined()
+  })
+
+  it('ends a request once, whatever comes after', () => {
+    const { scheduler, submit } = setUp()
+    const { request, ended } = submit(3, { maxTokens: 1 })
+    tick(scheduler)
+    scheduler.finish(request, 'cancelled')
+    scheduler.fail(request, new Error('late'))
+    expect(ended).toMatchObject({ finish: { reason: 'length' } })
+    expect(ended.error).toBeUndefined()
+    expect(scheduler.blocks.free).toBe(8)
+  })
+})
