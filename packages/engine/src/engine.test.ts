@@ -409,6 +409,28 @@ describe('cancelling', () => {
   })
 })
 
+describe('stats', () => {
+  it('count steps, ids read and ids made, and name the requests inside', async () => {
+    const engine = new Engine(
+      new FakeModel({ limits: { maxTokens: 4, maxSequences: 1 }, delay: 2 }),
+    )
+    const first = engine.generate(prompt(10), { maxTokens: 5 })
+    const second = engine.generate(prompt(3), { maxTokens: 1 })
+    const pending = second.next()
+    await Promise.all([first.next(), pending])
+    expect(engine.stats).toMatchObject({ steps: 4, tokensPrefilled: 13, tokensGenerated: 2 })
+    const [inside] = engine.stats.requests
+    expect(inside).toMatchObject({
+      order: 1,
+      state: 'running',
+      promptTokens: 10,
+      completionTokens: 1,
+    })
+    expect(engine.stats.meanStepMs).toBeGreaterThan(0)
+    await first.return()
+  })
+})
+
 describe('failures', () => {
   it('fails the requests of the step with its cause and goes on with the others', async () => {
     const cause = new Error('the device is on fire')

@@ -49,7 +49,8 @@ export class Scheduler {
 
   /** The next step, or undefined when no request is left. */
   next(): Step | undefined {
-    if (this.#grow()) this.#admit()
+    this.#grow()
+    this.#admit()
     return this.#running.length > 0 ? this.#compose() : undefined
   }
 
@@ -99,9 +100,8 @@ export class Scheduler {
     return true
   }
 
-  /** Gives running requests the blocks for all their ids, oldest first. False if any was preempted. */
-  #grow(): boolean {
-    const before = this.preemptions
+  /** Gives running requests the blocks for all their ids, oldest first. */
+  #grow(): void {
     for (let i = 0; i < this.#running.length; i++) {
       const request = this.#running[i]!
       // The oldest always gets through: alone, any sequence fits (the engine checks its length).
@@ -109,7 +109,6 @@ export class Scheduler {
         this.preemptYoungest()
       }
     }
-    return this.preemptions === before
   }
 
   #admit(): void {
