@@ -6,7 +6,6 @@ export default defineConfig({
   entry: ['src/index.ts', 'src/cli.ts'],
   format: 'esm',
   target: 'node20',
-  dts: { entry: 'src/index.ts', resolve: [/^@hadal\/(?!native|nano)/] },
   clean: true,
   splitting: true,
   noExternal: [/^@hadal\/(?!native|nano)/],
