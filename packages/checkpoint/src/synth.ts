@@ -45,6 +45,17 @@ interface Pools {
   readonly normal: Float32Array
   /** E4M3 codes of Gaussians whose block maximum, about 4.5 σ, is 448. */
   readonly codes: Uint8Array
+  /** BF16 Gaussians of a standard deviation; few matrices differ in theirs. */
+  bf16(deviation: number): Uint16Array
+}
+
+function bf16Pools(normal: Float32Array): Pools['bf16'] {
+  const made = new Map<number, Uint16Array>()
+  return (deviation) => {
+    const pool = made.get(deviation) ?? Uint16Array.from(normal, (v) => f32ToBf16(v * deviation))
+    made.set(deviation, pool)
+    return pool
+  }
 }
 
 const sigmaPerScale = 100 // standard deviation of the codes' values
@@ -84,8 +95,7 @@ function sources(row: TableRow, fp8: boolean, pools: Pools): TensorSource[] {
   }
   const deviation = row.name.includes('embed_tokens') ? 0.5 : (row.shape[1] ?? 1) ** -0.5
   if (!fp8 || !isQuantized(row.name, row.shape)) {
-    const pool = Uint16Array.from(normal, (v) => f32ToBf16(v * deviation))
-    return [{ ...row, dtype: 'BF16', chunks: () => fromPool(pool, count, random) }]
+    return [{ ...row, dtype: 'BF16', chunks: () => fromPool(pools.bf16(deviation), count, random) }]
   }
   const blocks = [
     Math.ceil((row.shape[0] ?? 0) / 128),
@@ -122,6 +132,7 @@ export async function synthCheckpoint(folder: string, options: SynthOptions): Pr
   const pools = {
     random,
     normal,
+    bf16: bf16Pools(normal),
     codes: Uint8Array.from(normal, (v) => f32ToE4m3(v * sigmaPerScale)),
   }
   await mkdir(folder, { recursive: true })
