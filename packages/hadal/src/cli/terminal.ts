@@ -30,6 +30,7 @@ export function count(n: number): string {
 }
 
 export function duration(ms: number): string {
+  if (ms < 100) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
 }
