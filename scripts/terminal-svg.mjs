@@ -33,7 +33,7 @@ function splitAnswers(text) {
   return parts.filter((part) => part.trim() !== '').slice(0, questions.length)
 }
 
-const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
+const escapeXml = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
 const [lineHeight, left, top, width] = [19, 24, 52, 920]
 
 /** A line of text with dim and bold runs as tspans; styles carry over lines. */
@@ -53,7 +53,7 @@ function draw(line, row) {
           : style.bold
             ? ' class="b"'
             : ''
-      spans.push(`<tspan${prompt}>${escape(piece)}</tspan>`)
+      spans.push(`<tspan${prompt}>${escapeXml(piece)}</tspan>`)
     }
   }
   return `<text x="${left}" y="${top + row * lineHeight}" xml:space="preserve">${spans.join('')}</text>`
