@@ -23,47 +23,13 @@
 #include "core/device.h"
 #include "core/program.h"
 #include "core/status.h"
+#include "tests/case.h"
 
 using namespace hadal;
+using hadal::testing::test;
+using hadal::testing::throws;
 
 namespace {
-
-int passed = 0, failed = 0;
-bool current_ok = true;
-
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      std::printf("  %s:%d: expected %s\n", __FILE__, __LINE__, #condition);    \
-      current_ok = false;                                                       \
-    }                                                                           \
-  } while (0)
-
-void test(const char* name, const std::function<void()>& body) {
-  current_ok = true;
-  try {
-    body();
-  } catch (const std::exception& error) {
-    std::printf("  unexpected exception: %s\n", error.what());
-    current_ok = false;
-  }
-  std::printf("%s %s\n", current_ok ? "ok  " : "FAIL", name);
-  std::fflush(stdout);  // tests that fork must not repeat this
-  (current_ok ? passed : failed) += 1;
-}
-
-// The status that body throws, and optionally a piece of its text.
-bool throws(hadal_status status, const char* part, const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (error.status == status && std::strstr(error.what(), part) != nullptr) return true;
-    std::printf("  got status %d: %s\n", error.status, error.what());
-    return false;
-  }
-  std::printf("  nothing thrown, expected status %d with \"%s\"\n", status, part);
-  return false;
-}
 
 // --- a backend for tests -------------------------------------------------------------------------
 
@@ -654,6 +620,5 @@ int main() {
   record_tests();
   run_tests();
   other_tests();
-  std::printf("%d passed, %d failed, 0 skipped\n", passed, failed);
-  return failed == 0 ? 0 : 1;
+  return hadal::testing::finish();
 }
