@@ -15,6 +15,10 @@ const v3Files = {
   tokenizerConfig: json(path.join(v3Folder, 'tokenizer_config.json')),
 }
 const v3 = createTokenizer(v3Files)
+/** Hard texts with the ids of Hugging Face's Rust tokenizer; testdata/make-corpus.mjs says how they were made. */
+const published: { text: string; ids: number[] }[] = json(
+  path.join(here, '../testdata/deepseek-v3-corpus.json'),
+)
 /** The library on the untouched file: what ids a whole text has, special tokens recognised. */
 const whole = new Whole(v3Files.tokenizerJson, v3Files.tokenizerConfig)
 const wholeIds = (text: string) => whole.encode(text, { add_special_tokens: false }).ids
@@ -36,6 +40,9 @@ const corpus = [
   'ＦＵＬＬｗｉｄｔｈ ｜ ▁ ',
   'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
 ]
+
+/** Begin, end and padding of the published vocabulary, and what was added after its 128,000 merges. */
+const isAdded = (id: number) => id < 3 || id >= 128_000
 
 /** A small generator with a fixed seed, so that a failure can be repeated. */
 function* randomTexts(count: number): Iterable<string> {
@@ -65,6 +72,18 @@ describe('DeepSeek-V3 tokenizer', () => {
   it.each(corpus)('encodes and decodes %j like the library on the untouched file', (text) => {
     expect([...v3.encode(text)]).toEqual(wholeIds(text))
     expect(v3.decode(v3.encode(text))).toBe(text)
+  })
+
+  it.each(published)('gives the ids of the published tokenizer for $text', ({ text, ids }) => {
+    expect([...v3.encode(text, { special: true })]).toEqual(ids)
+    expect(v3.decode(ids, { skipSpecial: false })).toBe(text)
+  })
+
+  it.each(published)('leaves $text from a user without special tokens', ({ text, ids }) => {
+    const asUser = [...v3.encode(text)]
+    expect(asUser.filter(isAdded)).toEqual([])
+    expect(v3.decode(asUser)).toBe(text)
+    if (!ids.some(isAdded)) expect(asUser).toEqual(ids)
   })
 
   it('agrees on 1,000 random mixes', () => {
