@@ -52,6 +52,7 @@ const digits = [
   '1/2+3*4-5^6=?',
 ]
 const code = [
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a text about code
   'const f = (x: number) => `${x}`; // ok',
   'def f(x):\n    return {"a": [1, 2, x]}\n\n\nif __name__ == "__main__":\n\tf(0)\n',
   '#include <vector>\nint main() { std::vector<int> v{1,2,3}; return v[0]<<2 ? v.at(1)&&!0 : ~0; }',
@@ -87,7 +88,7 @@ const space = [
   '\n'.repeat(30),
   'a \t b\u00a0c\u2003d\u200be\u3000f\u2028g\u2029h',
   'line one  \nline two\r\nline three\rline four\f\v',
-  'x' + ' '.repeat(7) + 'y' + '\t'.repeat(3) + 'z',
+  `x${' '.repeat(7)}y${'\t'.repeat(3)}z`,
   ' \u00a0 \u00a0 ',
   '\ufeffbom',
   '\u0000\u0001\u001f\u007f\u0080\u009f',
