@@ -125,6 +125,13 @@ describe('options', () => {
 })
 
 describe('defaults', () => {
+  it('stand in for what a request leaves out, and give way to what it says', () => {
+    const defaults = { temperature: 0.6, topP: 0.95, repetitionPenalty: 1.1, maxTokens: 320 }
+    expect(resolveSampling({}, defaults, 512)).toMatchObject(defaults)
+    const own = { temperature: 0.2, topP: 0.5, repetitionPenalty: 1, maxTokens: 7 }
+    expect(resolveSampling(own, defaults, 512)).toMatchObject(own)
+  })
+
   it('are checked with their names', () => {
     expect(() => checkDefaults({ temperature: -1 })).toThrow(
       'default temperature: expected a number from 0 to 100, got -1',

@@ -5,7 +5,7 @@ import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
 
 export interface GenerateOptions {
-  /** Most ids to produce; default: the rest of the context. */
+  /** Most ids to produce; default: max_new_tokens of generation_config.json, else the rest of the context. */
   readonly maxTokens?: number
   /** 0 is greedy. Defaults of this and the next ones: `EngineDefaults`, else neutral. */
   readonly temperature?: number
@@ -40,6 +40,8 @@ export interface EngineDefaults {
   readonly topK?: number
   readonly minP?: number
   readonly repetitionPenalty?: number
+  /** The most ids that a request without maxTokens gets (max_new_tokens). */
+  readonly maxTokens?: number
   /** Ids that end a generation. */
   readonly eosTokenIds?: readonly number[]
 }
@@ -112,7 +114,7 @@ export function resolveSampling(
   const temperature = pick('temperature', defaultTemperature(defaults))
   const topP = pick('topP', defaults.topP ?? 1)
   return {
-    maxTokens: pick('maxTokens', Number.POSITIVE_INFINITY),
+    maxTokens: pick('maxTokens', defaults.maxTokens ?? Number.POSITIVE_INFINITY),
     // Colder than this, dividing by it leaves the range of F32; it is greedy in all but name.
     temperature: temperature < coldest ? 0 : temperature,
     // 0 keeps the most likely id alone, as does any value that is small enough.
@@ -132,7 +134,14 @@ export function resolveSampling(
 
 /** Checks the defaults once, when the engine is made. */
 export function checkDefaults(defaults: EngineDefaults): EngineDefaults {
-  for (const name of ['temperature', 'topP', 'topK', 'minP', 'repetitionPenalty'] as const) {
+  for (const name of [
+    'temperature',
+    'topP',
+    'topK',
+    'minP',
+    'repetitionPenalty',
+    'maxTokens',
+  ] as const) {
     const value = defaults[name]
     if (value !== undefined) number(`default ${name}`, value, ranges[name])
   }

@@ -95,7 +95,7 @@ describe('hadal chat', () => {
     expect(stdout).toContain('thinking is off')
     expect(stdout).toContain('usage: /set')
     expect(stdout).toContain('unknown command /what')
-    expect(stdout).toContain('"blocksFree"')
+    expect(stdout).toContain('blocks of 64 tokens in use')
     expect(stdout).not.toContain('\u001b[')
     expect(status).toBe(0)
   })

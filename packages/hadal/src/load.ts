@@ -1,6 +1,6 @@
 // load(): a checkpoint folder to a model that chats. Joins checkpoint, model, engine and text; owns them all.
-import { openCheckpoint, readTextFiles } from '@hadal/checkpoint'
-import { chat, Engine, type Stream } from '@hadal/engine'
+import { type GenerationDefaults, openCheckpoint, readTextFiles } from '@hadal/checkpoint'
+import { chat, Engine, type EngineDefaults, type Stream } from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
 import { type ChatTemplate, createChatTemplate, createTokenizer, TextError } from '@hadal/text'
@@ -122,8 +122,8 @@ function optionalTemplate(make: () => ChatTemplate): ChatTemplate | { readonly e
   }
 }
 
-/** The fields that the engine takes; ids and lengths go elsewhere. */
-function engineDefaults(generation: Record<string, unknown>): Record<string, unknown> {
-  const names = ['doSample', 'temperature', 'topP', 'topK', 'repetitionPenalty']
-  return Object.fromEntries(Object.entries(generation).filter(([name]) => names.includes(name)))
+/** The recommendations that the engine takes, under its names; ids go elsewhere. */
+function engineDefaults(generation: Omit<GenerationDefaults, 'eosTokenIds'>): EngineDefaults {
+  const { maxNewTokens, bosTokenId: _bos, padTokenId: _pad, ...shared } = generation
+  return { ...shared, ...(maxNewTokens !== undefined && { maxTokens: maxNewTokens }) }
 }

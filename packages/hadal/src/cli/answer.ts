@@ -46,7 +46,7 @@ export async function streamAnswer(
   }
 }
 
-/** `42 tokens · 310.5 tokens/s · first after 0.02 s` */
+/** `42 tokens · 310.5 tokens/s · first after 20 ms` */
 export function speedLine(finish: ChatFinish): string {
   const { completionTokens, reasoningTokens, tokensPerSecond, timeToFirstTokenMs, reason } = finish
   const thought = reasoningTokens > 0 ? ` (${reasoningTokens} thinking)` : ''
@@ -57,5 +57,5 @@ export function speedLine(finish: ChatFinish): string {
         ? ' · stopped'
         : ''
   const pace = tokensPerSecond > 0 ? ` · ${tokensPerSecond.toFixed(1)} tokens/s` : ''
-  return `${completionTokens} tokens${thought}${pace} · first after ${(timeToFirstTokenMs / 1000).toFixed(2)} s${why}`
+  return `${completionTokens} tokens${thought}${pace} · first after ${duration(timeToFirstTokenMs)}${why}`
 }

@@ -82,6 +82,15 @@ function saveHistory(lines: readonly string[]): void {
   }
 }
 
+function statsText({ stats, info }: Llm): string {
+  const used = stats.blocksTotal - stats.blocksFree
+  const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`
+  return `${stats.tokensGenerated} tokens generated, ${stats.tokensPrefilled} read
+${stats.steps} steps, the last in ${ms(stats.lastStepMs)}, on average ${ms(stats.meanStepMs)}
+KV cache: ${used} of ${stats.blocksTotal} blocks of 64 tokens in use, up to ${bytes(info.kvBudgetBytes)}
+${stats.running} requests running, ${stats.waiting} waiting, ${stats.preemptions} preempted so far`
+}
+
 /** A /command; false ends the conversation. */
 function command(line: string, c: Conversation): boolean {
   const [name, ...rest] = line.slice(1).trim().split(/\s+/)
@@ -108,7 +117,7 @@ function command(line: string, c: Conversation): boolean {
       say('forgotten')
       break
     case 'stats':
-      say(JSON.stringify(c.llm.stats, null, 2))
+      say(statsText(c.llm))
       break
     case 'set': {
       const [key = '', value = ''] = rest
