@@ -34,11 +34,12 @@ inline Matrix matrix_of(const Tensor& w, const Tensor* scale, int64_t block_rows
           scale ? block_rows : 1, scale ? block_columns : 1};
 }
 
-// Weight rows of one task: about 64 KB of weights, in whole groups of eight.
+// Weight rows of one task: about 256 KB of weights, in whole groups of eight: long enough that the start,
+// which no prefetch announced, weighs little.
 inline int64_t task_rows(const Matrix& w) {
   const int64_t bytes = w.K * static_cast<int64_t>(dtype_size(w.dtype));
-  const int64_t rows = (64 << 10) / (bytes > 0 ? bytes : 1) / 8 * 8;
-  return rows < 8 ? 8 : rows > 256 ? 256 : rows;
+  const int64_t rows = (256 << 10) / (bytes > 0 ? bytes : 1) / 8 * 8;
+  return rows < 8 ? 8 : rows > 1024 ? 1024 : rows;
 }
 
 // Weight rows [n0, n1) times all x rows, by panels of x that stay in the second-level cache.

@@ -3,28 +3,45 @@
 namespace hadal::cpu {
 namespace {
 
-// Weight formats: a full vector, and a tail of n < kLanes padded with zeros.
+// Weight formats: a full vector, four consecutive ones, and a tail of n < kLanes padded with zeros.
+template <F32 (*kGet)(const uint16_t*)>
+struct WHalf {
+  using T = uint16_t;
+  static constexpr bool kScaled = false;
+  static F32 get(const T* p) { return kGet(p); }
+  static void get4(const T* p, F32 (&w)[4]) {
+    for (int j = 0; j < 4; ++j) w[j] = kGet(p + j * kLanes);
+  }
+};
+using WBF16 = WHalf<from_bf16>;
+using WF16 = WHalf<from_f16>;
 struct WF32 {
   using T = float;
   static constexpr bool kScaled = false;
   static F32 get(const T* p) { return load(p); }
-};
-struct WBF16 {
-  using T = uint16_t;
-  static constexpr bool kScaled = false;
-  static F32 get(const T* p) { return from_bf16(p); }
-};
-struct WF16 {
-  using T = uint16_t;
-  static constexpr bool kScaled = false;
-  static F32 get(const T* p) { return from_f16(p); }
+  static void get4(const T* p, F32 (&w)[4]) {
+    for (int j = 0; j < 4; ++j) w[j] = load(p + j * kLanes);
+  }
 };
 struct WE4M3 {
   using T = uint8_t;
   static constexpr bool kScaled = true;
+  static constexpr float kFactor = kE4M3Factor;
   static F32 get(const T* p) { return from_e4m3(p); }
+  static void get4(const T* p, F32 (&w)[4]) { from_e4m3_four(p, w); }
 };
-constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
+// FP8 weights that were converted before, still to be scaled by block.
+struct WConverted : WF32 {
+  static constexpr bool kScaled = true;
+  static constexpr float kFactor = 1.0f;
+};
+
+// Every line of four vectors of weights.
+template <typename T>
+inline void prefetch(const T* p) {
+  for (int64_t i = 0; i < 4 * kLanes * static_cast<int64_t>(sizeof(T)); i += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(p) + i);
+}
 
 template <typename W>
 inline F32 tail(const typename W::T* p, int64_t n) {
@@ -33,25 +50,62 @@ inline F32 tail(const typename W::T* p, int64_t n) {
   return W::get(padded);
 }
 
-// Adds columns [begin, end) of an RM×RN tile to its accumulators; `factor` holds each weight row's scale.
+// Adds columns [begin, end) of an RM×RN tile to its accumulators.
 template <typename W, int RM, int RN>
-inline void tile_columns(F32 (&acc)[RM][RN], const float* const* x, const typename W::T* const* w,
-                         const F32* factor, int64_t begin, int64_t end) {
+inline void tile_columns(F32 (&acc)[RM][RN], const float* const* x, const typename W::T* const* w, int64_t begin,
+                         int64_t end) {
   int64_t k = begin;
+  // One token: the weights come from memory, eight short rows side by side, which no hardware prefetcher
+  // follows; ask for the rows of the next tile. A prefetch past the end of the matrix is harmless.
+  [[maybe_unused]] const int64_t ahead = (w[RN - 1] - w[0]) / (RN > 1 ? RN - 1 : 1) * RN;
+  if constexpr (RM < 4) {  // few rows share a weight: convert four vectors at a time
+    for (; k + 4 * kLanes <= end; k += 4 * kLanes) {
+      for (int n = 0; n < RN; ++n) {
+        F32 wv[4];
+        if constexpr (RM == 1 && RN > 1) prefetch(w[n] + k + ahead);
+        W::get4(w[n] + k, wv);
+        for (int j = 0; j < 4; ++j)
+          for (int m = 0; m < RM; ++m) acc[m][n] = fma(load(x[m] + k + j * kLanes), wv[j], acc[m][n]);
+      }
+    }
+  }
   for (; k + kLanes <= end; k += kLanes) {
     F32 xv[RM];
     for (int m = 0; m < RM; ++m) xv[m] = load(x[m] + k);
     for (int n = 0; n < RN; ++n) {
-      F32 wv = W::get(w[n] + k);
-      if constexpr (W::kScaled) wv = mul(wv, factor[n]);
+      const F32 wv = W::get(w[n] + k);
       for (int m = 0; m < RM; ++m) acc[m][n] = fma(xv[m], wv, acc[m][n]);
     }
   }
   if (k == end) return;
   for (int n = 0; n < RN; ++n) {
-    F32 wv = tail<W>(w[n] + k, end - k);
-    if constexpr (W::kScaled) wv = mul(wv, factor[n]);
+    const F32 wv = tail<W>(w[n] + k, end - k);
     for (int m = 0; m < RM; ++m) acc[m][n] = fma(tail<WF32>(x[m] + k, end - k), wv, acc[m][n]);
+  }
+}
+
+template <int RM, int RN>
+inline void clear(F32 (&acc)[RM][RN]) {
+  for (int m = 0; m < RM; ++m)
+    for (int n = 0; n < RN; ++n) acc[m][n] = zero();
+}
+
+// Scaled weights: each block of columns is summed by itself and joins the total times its scale.
+template <typename W, int RM, int RN>
+inline void tile_blocks(const GemmArgs& a, F32 (&acc)[RM][RN], int64_t m0, int64_t n0,
+                        const typename W::T* const* w) {
+  const float* scale[RN];
+  const int64_t first = a.first_row / a.block_rows;
+  for (int n = 0; n < RN; ++n)
+    scale[n] = a.scale + ((a.first_row + n0 + n) / a.block_rows - first) * a.scale_stride;
+  for (int64_t k = 0, b = 0; k < a.K; k += a.block_columns, ++b) {
+    F32 part[RM][RN];
+    clear(part);
+    tile_columns<W, RM, RN>(part, a.x + m0, w, k, k + a.block_columns < a.K ? k + a.block_columns : a.K);
+    for (int n = 0; n < RN; ++n) {
+      const F32 factor = set1(scale[n][b] * W::kFactor);
+      for (int m = 0; m < RM; ++m) acc[m][n] = fma(part[m][n], factor, acc[m][n]);
+    }
   }
 }
 
@@ -59,25 +113,11 @@ template <typename W, int RM, int RN>
 inline void tile(const GemmArgs& a, int64_t m0, int64_t n0) {
   using T = typename W::T;
   F32 acc[RM][RN];
+  clear(acc);
   const T* w[RN];
-  for (int n = 0; n < RN; ++n) {
-    w[n] = static_cast<const T*>(a.w) + (n0 + n) * a.w_stride;
-    for (int m = 0; m < RM; ++m) acc[m][n] = zero();
-  }
-  F32 factor[RN];
-  if constexpr (W::kScaled) {
-    const float* scale[RN];
-    const int64_t first = a.first_row / a.block_rows;
-    for (int n = 0; n < RN; ++n)
-      scale[n] = a.scale + ((a.first_row + n0 + n) / a.block_rows - first) * a.scale_stride;
-    for (int64_t k = 0, b = 0; k < a.K; k += a.block_columns, ++b) {
-      for (int n = 0; n < RN; ++n) factor[n] = set1(scale[n][b] * kE4M3Factor);
-      const int64_t end = k + a.block_columns < a.K ? k + a.block_columns : a.K;
-      tile_columns<W, RM, RN>(acc, a.x + m0, w, factor, k, end);
-    }
-  } else {
-    tile_columns<W, RM, RN>(acc, a.x + m0, w, factor, 0, a.K);
-  }
+  for (int n = 0; n < RN; ++n) w[n] = static_cast<const T*>(a.w) + (n0 + n) * a.w_stride;
+  if constexpr (W::kScaled) tile_blocks<W, RM, RN>(a, acc, m0, n0, w);
+  else tile_columns<W, RM, RN>(acc, a.x + m0, w, 0, a.K);
   for (int m = 0; m < RM; ++m)
     for (int n = 0; n < RN; ++n) a.out[m0 + m][n0 + n] = reduce_add(acc[m][n]);
 }
@@ -251,6 +291,7 @@ void to_f16(uint16_t* y, const float* x, int64_t n) {
 const Kernels table = {
     kName,
     {gemm<WF32>, gemm<WBF16>, gemm<WF16>, gemm<WE4M3>},
+    gemm<WConverted>,
     {axpy_row<WF32>, axpy_row<WBF16>, axpy_row<WF16>, axpy_row<WE4M3>},
     {convert_row<WF32>, convert_row<WBF16>, convert_row<WF16>, convert_row<WE4M3>},
     dot,

@@ -3,8 +3,9 @@
 // be entered on a CPU without those instructions.
 //
 // Order of additions (the basis of batch invariance): every sum runs over one accumulator per vector lane,
-// in ascending order, the last partial vector padded with zeros, then over the lanes in a fixed tree. It
-// depends on the instruction set and the length alone.
+// in ascending order, the last partial vector padded with zeros, then over the lanes in a fixed tree. FP8
+// products sum each block of columns by itself and add it times its scale. The order depends on the
+// instruction set and the length alone.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ struct Kernels {
   const char* name;
   // Indexed by DType: F32, BF16, F16, F8_E4M3.
   void (*gemm[4])(const GemmArgs&);
+  // FP8 weights already converted to F32 by convert_row: the same bits as gemm[F8_E4M3].
+  void (*gemm_converted)(const GemmArgs&);
   // y[i] += a · W[i], one weight row of n columns; FP8 multiplies by the block's scale.
   void (*axpy_row[4])(float* y, float a, const void* w, const float* scale, int64_t block_columns,
                       int64_t n);
@@ -51,5 +54,6 @@ struct Kernels {
 const Kernels& portable_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
+const Kernels& avx512vbmi_kernels();
 
 }  // namespace hadal::cpu

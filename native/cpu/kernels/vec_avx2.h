@@ -10,6 +10,7 @@ namespace {
 using F32 = __m256;
 constexpr int64_t kLanes = 8;
 constexpr const char* kName = "avx2";
+constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
 
 inline F32 zero() { return _mm256_setzero_ps(); }
 inline F32 set1(float a) { return _mm256_set1_ps(a); }
@@ -40,6 +41,9 @@ inline F32 from_e4m3(const uint8_t* p) {
   const __m128i h = _mm_and_si128(_mm_srai_epi16(_mm_slli_epi16(w, 8), 1), _mm_set1_epi16(static_cast<int16_t>(0xbf80)));
   const __m128i nan = _mm_cmpeq_epi16(_mm_and_si128(h, em), em);
   return _mm256_cvtph_ps(_mm_or_si128(h, _mm_and_si128(nan, _mm_set1_epi16(0x7e00))));
+}
+inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
+  for (int j = 0; j < 4; ++j) w[j] = from_e4m3(p + j * kLanes);
 }
 inline void store_f16(uint16_t* p, F32 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

@@ -12,7 +12,11 @@ namespace {
 
 using F32 = __m512;
 constexpr int64_t kLanes = 16;
+#ifdef __AVX512VBMI__
+constexpr const char* kName = "avx512vbmi";
+#else
 constexpr const char* kName = "avx512";
+#endif
 
 inline F32 zero() { return _mm512_setzero_ps(); }
 inline F32 set1(float a) { return _mm512_set1_ps(a); }
@@ -36,6 +40,63 @@ inline F32 from_bf16(const uint16_t* p) {
 inline F32 from_f16(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
+#ifdef __AVX512VBMI__
+constexpr float kE4M3Factor = 1.0f;
+// The upper and the lower byte of each code's BF16, sign left out; a BF16 holds every E4M3 exactly.
+struct E4M3Table {
+  alignas(64) uint8_t high[128], low[128];
+  constexpr E4M3Table() : high{}, low{} {
+    for (int c = 0; c < 128; ++c) {
+      int exponent = c >> 3, mantissa = c & 7;
+      if (exponent == 0) {  // subnormal: mantissa · 2^-9, shifted until its leading bit is the hidden one
+        for (exponent = 1; mantissa != 0 && mantissa < 8; --exponent) mantissa *= 2;
+        mantissa &= 7;
+      }
+      int bits = (exponent + 120) << 7 | mantissa << 4;
+      if (c == 0) bits = 0;
+      if (c == 127) bits = 0x7fc0;  // the NaN
+      high[c] = static_cast<uint8_t>(bits >> 8);
+      low[c] = static_cast<uint8_t>(bits);
+    }
+  }
+};
+inline constexpr E4M3Table kE4M3;
+// Byte 16j + 8h + 2d + o of a quarter-wise interleaving comes from code 32h + 16o + 4j + d.
+struct E4M3Order {
+  alignas(64) uint8_t from[64];
+  constexpr E4M3Order() : from{} {
+    for (int j = 0; j < 4; ++j)
+      for (int h = 0; h < 2; ++h)
+        for (int d = 0; d < 4; ++d)
+          for (int o = 0; o < 2; ++o)
+            from[16 * j + 8 * h + 2 * d + o] = static_cast<uint8_t>(32 * h + 16 * o + 4 * j + d);
+  }
+};
+inline constexpr E4M3Order kE4M3Order;
+
+// 64 codes by two table look-ups of 128 bytes: upper and lower byte of each BF16, joined to 32-bit lanes
+// whose halves are two floats. The codes are put in such an order that the floats come out ascending.
+inline void e4m3_vectors(__m512i codes, F32 (&w)[4]) {
+  codes = _mm512_permutexvar_epi8(_mm512_load_si512(kE4M3Order.from), codes);
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(kE4M3.high), codes, _mm512_load_si512(kE4M3.high + 64));
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(kE4M3.low), codes, _mm512_load_si512(kE4M3.low + 64));
+  // high | (codes & 0x80)
+  const __m512i top = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(-128), 0xf8);
+  const __m512i upper = _mm512_set1_epi32(static_cast<int32_t>(0xffff0000));
+  const __m512i a = _mm512_unpacklo_epi8(low, top), b = _mm512_unpackhi_epi8(low, top);
+  w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
+  w[1] = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
+  w[2] = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
+  w[3] = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+}
+inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) { e4m3_vectors(_mm512_loadu_si512(p), w); }
+inline F32 from_e4m3(const uint8_t* p) {
+  F32 w[4];
+  e4m3_vectors(_mm512_zextsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), w);
+  return w[0];
+}
+#else
+constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
 // E4M3 times 2^-8: as a half, exponent and mantissa shifted into place; NaN codes stay NaN.
 inline F32 from_e4m3(const uint8_t* p) {
   const __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -45,6 +106,20 @@ inline F32 from_e4m3(const uint8_t* p) {
   const __mmask16 nan = _mm256_cmpeq_epi16_mask(_mm256_and_si256(h, em), em);
   return _mm512_cvtph_ps(_mm256_mask_mov_epi16(h, nan, _mm256_set1_epi16(0x7e00)));
 }
+inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
+  const __m512i em = _mm512_set1_epi16(0x3f80);
+  for (int j = 0; j < 4; j += 2) {
+    const __m512i codes = _mm512_cvtepu8_epi16(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + j * kLanes)));
+    const __m512i h = _mm512_and_si512(_mm512_srai_epi16(_mm512_slli_epi16(codes, 8), 1),
+                                       _mm512_set1_epi16(static_cast<int16_t>(0xbf80)));
+    const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_and_si512(h, em), em);
+    const __m512i halves = _mm512_mask_mov_epi16(h, nan, _mm512_set1_epi16(0x7e00));
+    w[j] = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
+    w[j + 1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
+  }
+}
+#endif
 inline void store_f16(uint16_t* p, F32 a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }

@@ -12,6 +12,7 @@ struct F32 {
 };
 constexpr int64_t kLanes = 8;
 constexpr const char* kName = "portable";
+constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
 
 inline F32 zero() { return F32{}; }
 inline F32 set1(float a) {
@@ -113,6 +114,9 @@ inline F32 from_e4m3(const uint8_t* p) {
     r.v[i] = (p[i] & 0x7f) == 0x7f ? NAN : half_to_float(h);
   }
   return r;
+}
+inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
+  for (int j = 0; j < 4; ++j) w[j] = from_e4m3(p + j * kLanes);
 }
 inline float reduce_add(F32 a) {
   const float s0 = a.v[0] + a.v[4], s1 = a.v[1] + a.v[5], s2 = a.v[2] + a.v[6], s3 = a.v[3] + a.v[7];
