@@ -95,7 +95,9 @@ View view(const std::shared_ptr<Buffer>& buffer, std::vector<int64_t> shape, uin
   for (int i = result.rank - 1; i >= 0; --i) {
     result.shape[i] = shape[i];
     result.strides[i] = stride;
-    stride *= std::max<int64_t>(shape[i], 1);
+    // Hostile shapes wrap around here, as they would in a caller.
+    stride = static_cast<int64_t>(static_cast<uint64_t>(stride) *
+                                  static_cast<uint64_t>(std::max<int64_t>(shape[i], 1)));
   }
   return result;
 }

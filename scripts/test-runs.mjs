@@ -1,0 +1,88 @@
+// Runs native test programs and vitest, and sums what they count. Shared by test.mjs and sanitizers.mjs.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+
+/** A running sum of { passed, failed, skipped } with the line that every run ends with. */
+export function createTotal() {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  return {
+    add({ passed, failed, skipped }) {
+      total.passed += passed
+      total.failed += failed
+      total.skipped += skipped
+    },
+    finish() {
+      const { passed, failed, skipped } = total
+      process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+      process.exitCode = failed === 0 ? 0 : 1
+    },
+  }
+}
+
+export function heading(text) {
+  process.stdout.write(`\n── ${text} ──\n`)
+}
+
+const oneFailure = { passed: 0, failed: 1, skipped: 0 }
+
+function runProgram(folder, name, env) {
+  const run = spawnSync(path.join(folder, name), [], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...env },
+  })
+  const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(
+    `${run.stdout}`.trimEnd().split('\n').at(-1) ?? '',
+  )
+  if (match && run.status === (match[2] === '0' ? 0 : 1)) {
+    const [passed, failed, skipped] = match.slice(1).map(Number)
+    process.stdout.write(`${failed === 0 ? '✓' : '✗'} ${name}: ${match[0]}\n`)
+    if (failed > 0) process.stdout.write(`${run.stdout}${run.stderr}\n`)
+    return { passed, failed, skipped }
+  }
+  const end = run.signal ?? `exit code ${run.status}`
+  process.stdout.write(`✗ ${name} ended with ${end}\n${run.stdout}${run.stderr}\n`)
+  return oneFailure
+}
+
+/** Every native test program prints its own count last; a crash or a missing count is one failure. */
+export function runNativeTests(folder, total, { filter, env = {} } = {}) {
+  const programs = existsSync(folder)
+    ? readdirSync(folder).filter((n) => /_test$|^abi$/.test(n))
+    : []
+  const chosen = programs.filter((name) => !filter || new RegExp(filter).test(name)).sort()
+  if (chosen.length === 0) {
+    process.stdout.write(`no native test programs in ${folder}\n`)
+    return total.add(oneFailure)
+  }
+  for (const name of chosen) total.add(runProgram(folder, name, env))
+}
+
+/** Runs vitest; a file that could not be collected, and a run without a report, are failures too. */
+export function runVitest(args, total, { env = {} } = {}) {
+  const report = path.join(root, '.cache', 'vitest.json')
+  mkdirSync(path.dirname(report), { recursive: true })
+  rmSync(report, { force: true })
+  const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const flags = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const run = spawnSync(process.execPath, [vitest, 'run', ...flags, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  })
+  if (!existsSync(report)) return total.add(oneFailure)
+  const results = JSON.parse(readFileSync(report, 'utf8'))
+  const suites = results.testResults.filter(
+    (r) => r.status === 'failed' && r.assertionResults.length === 0,
+  )
+  const failed = results.numFailedTests + suites.length
+  total.add({
+    passed: results.numPassedTests,
+    failed: failed === 0 && run.status !== 0 ? 1 : failed,
+    skipped: results.numPendingTests,
+  })
+}
