@@ -1,6 +1,6 @@
 // A checkpoint's projections to FP8 E4M3 in 128×128 blocks, the rest as it was: what DeepSeek publishes.
 // scale = largest magnitude of the block / 448; a block of zeros has scale 1. Edge blocks are partial.
-import { copyFile, mkdir, readdir } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { CheckpointError } from './error.ts'
@@ -18,6 +18,8 @@ export interface QuantizedBlocks {
 }
 
 const side = 128
+/** The smallest normal F32: a scale that underflowed to zero would make 0 / 0 of the zeros. */
+const smallestScale = 2 ** -126
 
 /** 2^⌈log2 x⌉, exactly. */
 function powerOfTwoAbove(x: number): number {
@@ -43,7 +45,7 @@ export function quantizeBlocks(
       for (let r = r0; r < r1; r++)
         for (let c = c0; c < c1; c++)
           largest = Math.max(largest, Math.abs(values[r * columns + c] as number))
-      const wanted = largest === 0 ? 1 : largest / 448
+      const wanted = largest === 0 ? 1 : Math.max(largest / 448, smallestScale)
       scales[b] = scaleFormat === 'ue8m0' ? powerOfTwoAbove(wanted) : wanted
       const scale = scales[b] as number
       for (let r = r0; r < r1; r++)
@@ -119,6 +121,11 @@ export async function quantizeCheckpoint(
       },
     )
   await mkdir(outFolder, { recursive: true })
+  if ((await realpath(inFolder)) === (await realpath(outFolder)))
+    throw new CheckpointError(
+      `${outFolder}: expected another folder than the input, which would be lost`,
+      { file: outFolder },
+    )
   const format = options.scaleFormat ?? 'f32'
   const sources = [...checkpoint.tensors.values()].flatMap((entry): TensorSource[] =>
     isQuantized(entry.name, entry.shape)
