@@ -90,7 +90,10 @@ async function readWeights(c: Checkpoint, traps: Traps): Promise<Map<string, Mat
 }
 
 /** The model of a folder, as a function from ids to logits. Throws when a tensor is missing. */
-export async function plainModel(folder: string, traps: Traps = {}) {
+export async function plainModel(
+  folder: string,
+  traps: Traps = {},
+): Promise<(ids: ArrayLike<number>) => PlainForward> {
   const checkpoint = await openCheckpoint(folder)
   const c = checkpoint.config as unknown as Numbers
   const text = checkpoint.config
