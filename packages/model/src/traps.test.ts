@@ -85,6 +85,14 @@ describe('on checkpoints made for it, the product stands on the right side:', ()
     expect(await productAgainst(folder, { latentEps: 0.3 })).toBeGreaterThan(50 * same)
   })
 
+  it('3 halves turn where rope_interleave is false, and there alone', async () => {
+    const folder = path.join(root, 'halves')
+    const config = { ...preset('r1-tiny'), rope_interleave: false }
+    await synthCheckpoint(folder, { config, seed: 8 })
+    expect(await productAgainst(folder, { ropeHalves: true })).toBeLessThan(same)
+    expect(await productAgainst(folder, {})).toBeGreaterThan(50 * same)
+  })
+
   it('12 Kimi’s equal betas make a ramp of one step', async () => {
     const scaling = { ...(preset('r1-tiny').rope_scaling as object), beta_fast: 1, beta_slow: 1 }
     const folder = path.join(root, 'kimi')
