@@ -305,6 +305,7 @@ const Kernels table = {
     exp_shift_sum,
     to_bf16,
     to_f16,
+    nullptr,
 };
 
 }  // namespace
