@@ -334,8 +334,9 @@ void combine_tests() {
         for (const int64_t padding : {0, 3})
           if (current_ok) expect_combination(K, added, padding);
   });
-  test("combine_experts refuses shapes that do not fit", [] {
-    Array out(D::F32, {2, 4}), three(D::F32, {2, 3, 4});
+  test("combine_experts refuses no experts at all and shapes that do not fit", [] {
+    Array y(D::F32, {2, 0, 4}), none(D::F32, {2, 0}), out(D::F32, {2, 4}), three(D::F32, {2, 3, 4});
+    refused("expected at least one expert", {"combine_experts", {{out.view()}, {y.view()}, {none.view()}}});
     refused("weights: expected [2, 3]", {"combine_experts", {{out.view()}, {three.view()}, {out.view()}}});
   });
 }
