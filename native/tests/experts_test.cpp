@@ -180,7 +180,8 @@ void expect_experts(D dtype) {
       Experts e(11, dtype, {23, 3, 9, 37, 140}, lonely < 0 ? Blocks{12, 48} : Blocks{128, 128}, lonely);
       Random random(8);
       const int64_t padding = lonely < 0 ? 7 : 0;
-      Array x = random.array(D::F32, pairs ? Shape{23, 3, 140} : Shape{23, 140}, 1, padding);
+      const Shape shape = pairs ? Shape{23, 3, 140} : Shape{23, 140};
+      Array x = held_by_bf16(random.array(D::F32, shape, 1, padding));
       const std::vector<Sum> sums = e.sums(x);
       run_reference(e.permute());
       for (const Bench& bench : benches()) {
@@ -199,7 +200,7 @@ void expect_experts(D dtype) {
 void expect_large_expert(D dtype) {
   Experts e(12, dtype, {20, 2, 2, 135, 4100}, {128, 128}, 1);
   Random random(9);
-  Array x = random.array(D::F32, {20, 2, 4100});
+  Array x = held_by_bf16(random.array(D::F32, {20, 2, 4100}));
   const std::vector<Sum> sums = e.sums(x);
   run_reference(e.permute());
   for (const Bench& bench : benches()) {
@@ -209,17 +210,16 @@ void expect_large_expert(D dtype) {
   }
 }
 
-void expect_pairs_alone() {
-  const Blocks blocks{12, 48};
+void expect_pairs_alone(D dtype, Blocks blocks) {
   for (const Bench& bench : benches()) {
     Random random(21);
     Array x = random.array(D::F32, {30, 100}), one(D::F32, {1, 100});
-    Experts all(2, D::F8_E4M3, {30, 2, 3, 50, 100}, blocks);
+    Experts all(2, dtype, {30, 2, 3, 50, 100}, blocks);
     run_reference(all.permute());
     Array out(D::F32, {30, 2, 50});
     run(*bench.device, all.gemm(out, x), Form::fast);
     for (const int64_t t : {0, 13, 29}) {
-      Experts alone(2, D::F8_E4M3, {1, 2, 3, 50, 100}, blocks);
+      Experts alone(2, dtype, {1, 2, 3, 50, 100}, blocks);
       alone.weights = all.weights;
       alone.scale = all.scale;
       for (int64_t k = 0; k < 2; ++k) alone.ids.at<int32_t>(k) = all.ids.at<int32_t>(2 * t + k);
@@ -232,6 +232,24 @@ void expect_pairs_alone() {
   }
 }
 
+// Where the CPU multiplies BF16, x is rounded to it, ties to even, and nothing else is.
+void expect_rounding(D dtype) {
+  Experts e(13, dtype, {9, 3, 4, 21, 200}, {128, 128});
+  Random random(10);
+  Array x = random.array(D::F32, {9, 200});
+  x.set(0, std::bit_cast<float>(0x3f808000u));  // halfway: down to even
+  x.set(1, std::bit_cast<float>(0x3f818000u));  // halfway: up to even
+  Array held = held_by_bf16(x);
+  run_reference(e.permute());
+  for (const Bench& bench : benches()) {
+    if (bench.name.find("bf16") == std::string::npos) continue;
+    Array out(D::F32, {9, 3, 21}), same(D::F32, {9, 3, 21});
+    run(*bench.device, e.gemm(out, x), Form::fast);
+    run(*bench.device, e.gemm(same, held), Form::fast);
+    CHECK(out.same_bits(same));
+  }
+}
+
 void gemm_tests() {
   for (const D dtype : {D::F32, D::BF16, D::F16, D::F8_E4M3}) {
     const std::string name = dtype_name(dtype);
@@ -240,7 +258,14 @@ void gemm_tests() {
     test("grouped_gemm by " + name + ": an expert of many tasks and panels",
          [&] { expect_large_expert(dtype); });
   }
-  test("a pair has the same bits whatever else its expert gets", expect_pairs_alone);
+  for (const D dtype : {D::F32, D::BF16, D::F16, D::F8_E4M3}) {
+    test(std::string("a pair has the same bits whatever else its expert gets: ") + dtype_name(dtype), [&] {
+      for (const Blocks blocks : {Blocks{12, 48}, Blocks{16, 64}, Blocks{128, 128}}) expect_pairs_alone(dtype, blocks);
+    });
+  }
+  test("grouped_gemm rounds x to BF16 at most", [] {
+    for (const D dtype : {D::BF16, D::F8_E4M3}) expect_rounding(dtype);
+  });
   test("grouped_gemm refuses offsets and rows that lead outside", [] {
     Experts e(1, D::F32, {4, 2, 3, 5, 6}, {128, 128});
     Array x(D::F32, {4, 6}), out(D::F32, {4, 2, 5});

@@ -189,7 +189,7 @@ void write_tests() {
       slots.at<int32_t>(1) = -2;
       refused("slots[1]: expected -1 to 191, got -2", cache, src);
       slots.at<int32_t>(1) = 5;
-      refused("cache: expected [any, any, 3] F32 or BF16 or F16", cache, narrow);
+      refused("cache: expected [any, 64, 3] F32 or BF16 or F16", cache, narrow);
       refused("got [3, 64, 4] F8_E4M3", fp8, src);
       refused("slots: expected [0] I32", cache, no_rows);
       run(*benches().front().device, {"write_kv", {{cache.view()}, {no_rows.view()}, {no_slots.view()}}}, form);

@@ -257,8 +257,8 @@ void write_tests() {
       });
     }
     Array fp8(D::F8_E4M3, {2, 64, 5}), narrow(D::F16, {2, 64, 4}), two(D::I32, {2});
-    refused("write_kv: cache: expected [any, any, 5] F32 or BF16 or F16", write_call(fp8, src.view(), slots));
-    refused("write_kv: cache: expected [any, any, 5]", write_call(narrow, src.view(), slots));
+    refused("write_kv: cache: expected [any, 64, 5] F32 or BF16 or F16", write_call(fp8, src.view(), slots));
+    refused("write_kv: cache: expected [any, 64, 5]", write_call(narrow, src.view(), slots));
     refused("write_kv: slots: expected [3] I32", write_call(cache, src.view(), two));
     refused("write_kv: src: expected [any, any] F32", write_call(cache, narrow.view(), slots));
   });

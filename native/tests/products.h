@@ -29,6 +29,12 @@ inline std::vector<double> weight_values(const Array& w, const Array* scale, Blo
   return values;
 }
 
+// Values that BF16 holds: grouped_gemm may round x to BF16, which leaves these as they are.
+inline Array held_by_bf16(Array a) {
+  for (int64_t i = 0; i < a.size(); ++i) a.set(i, cpu::bf16_to_f32(cpu::f32_to_bf16(a.f32(i))));
+  return a;
+}
+
 // A sum in double with the sum of its terms' magnitudes.
 struct Sum {
   double value = 0, magnitude = 0;
