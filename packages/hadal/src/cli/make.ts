@@ -28,8 +28,7 @@ export const quantizeCommand = defineCommand({
     const written = await quantizeCheckpoint(args.in, args.out, {
       scaleFormat: format,
       onProgress: bar.update,
-    })
-    bar.end()
+    }).finally(bar.end)
     process.stdout.write(`${args.out}: ${bytes(written)}\n`)
   },
 }) as unknown as CommandDef
@@ -56,8 +55,7 @@ export const synthCommand = defineCommand({
       dtype,
       seed,
       onProgress: bar.update,
-    })
-    bar.end()
+    }).finally(bar.end)
     process.stdout.write(`${args.folder}: ${bytes(written)}\n`)
   },
 }) as unknown as CommandDef
