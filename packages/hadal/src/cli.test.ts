@@ -250,6 +250,9 @@ describe('hadal inspect', () => {
     expect(out.kvBytesPerToken).toBe(70_272)
     const text = hadal(['inspect', file]).stdout
     expect(text).toContain('671.0 B, 37.6 B active')
+    // The published tensors: those of the main model, and the MTP module with its copies of embedding and head.
+    expect(out.weightBytes).toBe(673_150_611_808 + 15_424_227_552)
+    expect(text).toMatch(/688\.6 GB in 91,991 tensors \(BF16 .*, F8_E4M3 .*, F32 .*\), computed/)
     expect(text).toMatch(/verdict\s+(fits|does not fit)/)
   })
 
@@ -279,8 +282,17 @@ describe('hadal synth, quantize, doctor, bench', () => {
     )
     expect(hadal(['run', 'hello', '--model', out, '--max-tokens', '4', '--json']).status).toBe(0)
     expect(hadal(['synth', folder, '--preset', 'r2']).stderr).toContain(
-      'preset: expected one of r1-tiny',
+      '--preset: expected one of r1-tiny',
     )
+    for (const command of [
+      ['synth', folder],
+      ['quantize', folder, out],
+    ]) {
+      const { stderr, status } = hadal(command)
+      expect(stderr).toMatch(/expected a folder without a checkpoint, found config\.json; --force/)
+      expect(status).toBe(2)
+    }
+    expect(hadal(['synth', folder, '--force']).status).toBe(0)
   })
 
   it('finds this machine in order', () => {
@@ -288,6 +300,13 @@ describe('hadal synth, quantize, doctor, bench', () => {
     expect(stdout).not.toContain('✗')
     expect(stdout).toMatch(/✓ model/)
     expect(status).toBe(0)
+  })
+
+  it('says once what is wrong when there is no addon', () => {
+    const { stdout, status } = hadal(['doctor'], '', { ...quiet, HADAL_NATIVE_PATH: '/nowhere' })
+    expect(stdout.match(/HADAL_NATIVE_PATH=\/nowhere/g)).toHaveLength(1)
+    expect(stdout).toMatch(/✗ model {6}as addon/)
+    expect(status).toBe(1)
   })
 
   it('says what is wrong when the addon is', () => {
