@@ -9,6 +9,7 @@
 import { createContext, Script } from 'node:vm'
 import { Template } from '@huggingface/jinja'
 import { isObject, TextError } from './error.ts'
+import { checkMessages } from './messages.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
 
 export interface ToolCall {
@@ -116,6 +117,7 @@ export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer):
   return {
     knowsThinking: /\bthinking\b/.test(source),
     render(messages, options = {}) {
+      checkMessages(messages)
       const mark = marks.find((c) => !messages.some((m) => JSON.stringify(m).includes(c)))
       if (mark === undefined)
         throw new TextError('messages: expected text, got every Unicode noncharacter')
