@@ -1,6 +1,7 @@
 // A model without arithmetic: the next id is a hash of the ids that its KV slots hold. Every slot
 // remembers the hash of its whole prefix, so a slot that another sequence wrote over, a wrong
-// position or a wrong block table is noticed and thrown. Checks each batch against the limits.
+// position, a wrong block table or a block shared with the wrong sequence is noticed and thrown. Checks
+// each batch against the limits.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   Batch,
@@ -20,6 +21,8 @@ export interface FakeModelOptions {
   readonly delay?: number | ((step: number) => number)
   /** An error to fail a step with. */
   readonly failure?: (batch: Batch, step: number) => Error | undefined
+  /** Names what saved blocks are worth; default: the same for all fake models. */
+  readonly fingerprint?: Readonly<Record<string, string>>
   /** Overrides the next id: hash of the sequence and its length in, id out. */
   readonly next?: (hash: number, length: number) => number | undefined
 }
@@ -32,6 +35,7 @@ interface Slot {
 }
 
 const top = 20
+const bytesPerSlot = 12
 
 const defaultLimits: ModelLimits = {
   maxTokens: 64,
@@ -45,6 +49,8 @@ const defaultLimits: ModelLimits = {
 export class FakeModel implements Model {
   readonly limits: ModelLimits
   readonly info: ModelInfo
+  readonly fingerprint: Readonly<Record<string, string>>
+  readonly blockBytes: number
   /** Every batch that was run, in order. */
   readonly batches: Batch[] = []
   /** Blocks named by trim(). */
@@ -61,6 +67,8 @@ export class FakeModel implements Model {
     this.limits = { ...defaultLimits, ...options.limits }
     this.#slots = new Array(this.limits.blockCount * this.limits.blockSize)
     this.info = fakeInfo(options.vocabularySize ?? 512)
+    this.fingerprint = options.fingerprint ?? { checkpoint: 'fake' }
+    this.blockBytes = this.limits.blockSize * bytesPerSlot
   }
 
   /** The ids that `prompt` must give when it runs alone. */
@@ -125,6 +133,31 @@ export class FakeModel implements Model {
     }
   }
 
+  readBlocks(blocks: readonly number[]): Uint8Array {
+    const { blockSize } = this.limits
+    const words = new Int32Array(blocks.length * blockSize * 3).fill(-1)
+    for (const [b, block] of blocks.entries()) {
+      for (let i = 0; i < blockSize; i++) {
+        const slot = this.#slots[block * blockSize + i]
+        if (slot) words.set([slot.id, slot.position, slot.prefix | 0], (b * blockSize + i) * 3)
+      }
+    }
+    return new Uint8Array(words.buffer)
+  }
+
+  writeBlocks(blocks: readonly number[], bytes: Uint8Array): void {
+    const { blockSize } = this.limits
+    expect(bytes.length === blocks.length * this.blockBytes, `writeBlocks: ${bytes.length} bytes`)
+    const words = new Int32Array(bytes.slice().buffer)
+    for (const [b, block] of blocks.entries()) {
+      for (let i = 0; i < blockSize; i++) {
+        const at = (b * blockSize + i) * 3
+        const [id, position, prefix] = [words[at]!, words[at + 1]!, words[at + 2]! >>> 0]
+        this.#slots[block * blockSize + i] = id < 0 ? undefined : { id, position, prefix }
+      }
+    }
+  }
+
   async dispose(): Promise<void> {
     expect(!this.#busy, 'dispose() during a step')
     this.disposed = true
@@ -163,11 +196,16 @@ export class FakeModel implements Model {
       expect(list.length === T, `${list.length} entries for ${T} tokens`)
     }
     expect(new Set(batch.tokenSeq).size === batch.blocks.length, 'a sequence without tokens')
-    const all = batch.blocks.flat()
-    expect(new Set(all).size === all.length, 'a block in two places')
-    expect(!all.some((block) => block < 0 || block >= blockCount), 'a block out of range')
+    const owners = new Map<number, number>()
     for (const list of batch.blocks) {
+      expect(new Set(list).size === list.length, 'a block in two places')
+      expect(!list.some((block) => block < 0 || block >= blockCount), 'a block out of range')
       expect(list.length <= Math.ceil(contextLength / blockSize), 'more blocks than the context')
+      for (const block of list) owners.set(block, (owners.get(block) ?? 0) + 1)
+    }
+    for (const slot of batch.slots) {
+      const shared = slot >= 0 && owners.get(Math.floor(slot / blockSize))! > 1
+      expect(!shared, `slot ${slot}: written, but its block is shared`)
     }
   }
 
@@ -181,12 +219,17 @@ export class FakeModel implements Model {
       const slot = this.#slotAt(blocks, position)
       expect(id >= 0 && id < this.info.vocabularySize, `id ${id}`)
       expect(position < this.limits.contextLength, `position ${position}`)
-      expect(batch.slots[t] === slot, `token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
+      const kept = batch.slots[t] === -1
+      const wanted = kept || batch.slots[t] === slot
+      expect(wanted, `token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
       const before = seen.get(s)
       expect(before === undefined || position === before + 1, `token ${t}: position ${position}`)
       seen.set(s, position)
       const prefix = mix(position === 0 ? start : this.#prefix(blocks, position - 1), id)
-      this.#slots[slot] = { id, position, prefix }
+      if (kept) this.#prefix(blocks, position)
+      const there = this.#slots[slot]
+      expect(!kept || there?.id === id, `token ${t}: its slot holds id ${there?.id}, not ${id}`)
+      if (!kept) this.#slots[slot] = { id, position, prefix }
       return prefix
     })
   }
