@@ -10,11 +10,11 @@ import {
   TextStream,
   toolMarkers,
 } from '@hadal/text'
-import type { Engine, TokenStream } from './engine.ts'
+import { type Engine, type TokenStream, unstarted } from './engine.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
 import type { Finish, Token } from './request.ts'
-import type { GenerateOptions } from './sampling.ts'
+import { checkSignal, type GenerateOptions } from './sampling.ts'
 import { createStream, type Sink, type Stream } from './stream.ts'
 
 export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
@@ -26,6 +26,8 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly thinking?: boolean
   /** Most ids of thinking; then the model is made to close it and answer. */
   readonly maxReasoningTokens?: number
+  /** When it fires during the thinking, the model is made to close it and answer at once. */
+  readonly endThinking?: AbortSignal
 }
 
 /**
@@ -59,7 +61,7 @@ export function chat(
 ): ChatStream {
   return createStream<ChatPart, ChatFinish>(
     (sink) => {
-      const { stop, tools, thinking, maxReasoningTokens, ...generate } = options
+      const { stop, tools, thinking, maxReasoningTokens, endThinking, ...generate } = options
       const prompt = template.render(messages, {
         ...(tools && { tools }),
         ...(thinking !== undefined && { thinking }),
@@ -77,17 +79,8 @@ export function chat(
         await pumped
       }
     },
-    () => new Answer(undefined).finish(neverBegan),
+    () => new Answer(undefined).finish(unstarted),
   )
-}
-
-const neverBegan: Finish = {
-  reason: 'cancelled',
-  promptTokens: 0,
-  completionTokens: 0,
-  reasoningTokens: 0,
-  timeToFirstTokenMs: 0,
-  tokensPerSecond: 0,
 }
 
 /** Moves tokens into parts as they come, so that the clock does not depend on the consumer. */
@@ -190,7 +183,7 @@ function stopTexts(stop: unknown): readonly string[] {
 function reasoningOptions(
   tokenizer: Tokenizer,
   prompt: RenderedPrompt,
-  { thinking, maxReasoningTokens }: ChatOptions,
+  { thinking, maxReasoningTokens, endThinking }: ChatOptions,
 ): ReasoningOptions | undefined {
   if (
     maxReasoningTokens !== undefined &&
@@ -202,6 +195,7 @@ function reasoningOptions(
   }
   // A template without the switch has opened the thinking all the same: close it before the first id.
   const budget = thinking === false && prompt.opensReasoning ? 0 : maxReasoningTokens
+  checkSignal(endThinking, 'endThinking')
   const callsId = tokenizer.idOf(toolMarkers.callsBegin)
   const [openId, closeId] = [tokenizer.idOf('<think>'), tokenizer.idOf('</think>')]
   if (closeId === undefined) {
@@ -214,6 +208,7 @@ function reasoningOptions(
     closeId,
     ...(callsId !== undefined && { exitIds: [callsId] }),
     ...(budget !== undefined && { budget }),
+    ...(endThinking && { endSignal: endThinking }),
     // What follows the tag (one newline or two) is left to the model, which knows its own habit.
     closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),
   }

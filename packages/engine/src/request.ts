@@ -2,7 +2,7 @@
 // Changed by the scheduler alone; main thread only.
 import type { RowSampling } from '@hadal/model'
 import type { BlockTable } from './kv-blocks.ts'
-import { idsToForce, observe, type ReasoningState, startReasoning } from './reasoning.ts'
+import { idsToForce, observe, type ReasoningState, startReasoning, wantsEnd } from './reasoning.ts'
 import type { Sampling } from './sampling.ts'
 import type { Sink } from './stream.ts'
 
@@ -12,7 +12,7 @@ export interface Token {
   readonly logprob: number
   /** The most likely ids, descending; present when topLogprobs was asked for. */
   readonly top?: readonly { readonly id: number; readonly logprob: number }[]
-  /** Put there by the reasoning budget. */
+  /** Put there by the reasoning budget or `endSignal`. */
   readonly forced?: boolean
 }
 
@@ -25,6 +25,8 @@ export type FinishReason = 'stop' | 'length' | 'cancelled' | 'context'
 export interface Finish {
   readonly reason: FinishReason
   readonly promptTokens: number
+  /** Of these, ids whose KV was found in the prefix cache, or read by another request. */
+  readonly cachedTokens: number
   /** Ids yielded, forced ones included; the stop id is not. */
   readonly completionTokens: number
   /** Of these, ids of thinking; tags and forced ids are not counted. */
@@ -34,6 +36,8 @@ export interface Finish {
   /** Pace after the first id; 0 below two ids. */
   readonly tokensPerSecond: number
 }
+
+const none: Int32Array = new Int32Array(0)
 
 export type RequestState = 'waiting' | 'running' | 'done'
 
@@ -52,6 +56,12 @@ export class Request {
   state: RequestState = 'waiting'
   /** Ids whose KV is stored. */
   computed = 0
+  /** Prompt ids that it did not have to read itself. */
+  cached = 0
+  /** Its place in line; see `Line`. */
+  due = 0
+  /** Ids that it has in the step being made. */
+  share = 0
   readonly submittedAt: number = performance.now()
   startedAt = 0
   readonly #sink: Sink<Token, Finish>
@@ -59,6 +69,7 @@ export class Request {
   readonly #reasoning: ReasoningState
   #ids: Int32Array
   #length: number
+  #preempted = false
   #firstAt = 0
   #lastAt = 0
 
@@ -79,6 +90,10 @@ export class Request {
     this.#ids = prompt
     this.#length = prompt.length
     this.#reasoning = startReasoning(sampling.reasoning)
+  }
+
+  get priority(): number {
+    return this.sampling.priority
   }
 
   /** Ids of prompt and output. */
@@ -104,12 +119,43 @@ export class Request {
     const { temperature, topP, topK, minP, topLogprobs, seed, bias } = this.sampling
     const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.sampling
     const counts = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
+    const [counter, history] = [this.outputLength, counts ? this.ids : none]
+    // Written out: this runs for every row of every step.
     return {
-      ...{ temperature, topP, topK, minP, topLogprobs, seed, bias },
-      ...{ repetitionPenalty, presencePenalty, frequencyPenalty },
-      counter: this.outputLength,
-      history: counts ? this.ids : [],
+      temperature,
+      topP,
+      topK,
+      minP,
+      topLogprobs,
+      seed,
+      bias,
+      repetitionPenalty,
+      presencePenalty,
+      frequencyPenalty,
+      counter,
+      history,
     }
+  }
+
+  /** Takes over cached blocks that follow what is stored already. */
+  adoptCached(blockSize: number): void {
+    const { table } = this
+    for (const node of table.found(this.ids)) table.adopt(node)
+    // The last id is read in any case: it gives the logits of the next.
+    const reached = Math.min(table.shared * blockSize, this.#length - 1)
+    if (reached <= this.computed) return
+    // What is read a second time, after a preemption, was not saved the first time.
+    const saved = Math.min(reached, this.promptLength) - this.computed
+    if (!this.#preempted) this.cached += Math.max(saved, 0)
+    this.computed = reached
+  }
+
+  /** Forgets what is stored; ids and place in line stay. */
+  preempt(): void {
+    this.table.release()
+    this.computed = 0
+    this.state = 'waiting'
+    this.#preempted = true
   }
 
   /** Forces what a budget of 0 forces before the first id; returns a reason if that was the end. */
@@ -119,6 +165,9 @@ export class Request {
 
   /** Takes the id that the model chose; returns why the request ends, if it does. */
   accept(chosen: Chosen): FinishReason | undefined {
+    if (wantsEnd(this.#reasoning, this.sampling.reasoning) && !this.#closes(chosen.id)) {
+      return this.#force()
+    }
     if (this.sampling.stopIds.has(chosen.id)) return 'stop'
     const { id, logprob, top } = chosen
     return this.#append({ id, logprob, ...(top && { top }) }) ?? this.#force()
@@ -133,6 +182,12 @@ export class Request {
   fail(error: unknown): void {
     this.state = 'done'
     this.#sink.fail(error)
+  }
+
+  /** The model ends its thinking on its own. */
+  #closes(id: number): boolean {
+    const { closeId, exitIds } = this.sampling.reasoning!
+    return id === closeId || exitIds?.includes(id) === true
   }
 
   #force(): FinishReason | undefined {
@@ -164,6 +219,7 @@ export class Request {
     return {
       reason,
       promptTokens: this.promptLength,
+      cachedTokens: this.cached,
       completionTokens,
       reasoningTokens: this.#reasoning.tokens,
       timeToFirstTokenMs: completionTokens > 0 ? this.#firstAt - this.submittedAt : 0,

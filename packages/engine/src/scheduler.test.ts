@@ -109,7 +109,7 @@ describe('preemption', () => {
     const { request, tokens } = submit(10)
     for (let i = 0; i < 5; i++) tick(scheduler)
     expect([request.computed, request.length, tokens.length]).toEqual([14, 15, 5])
-    scheduler.preemptYoungest()
+    scheduler.preemptLast()
     expect([request.state, request.computed, request.length]).toEqual(['waiting', 0, 15])
     expect(tick(scheduler).batch.ids.length).toBe(15)
     expect([tokens.length, request.rowSampling().counter]).toEqual([6, 6])
