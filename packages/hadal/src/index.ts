@@ -2,10 +2,15 @@ export { CheckpointError } from '@hadal/checkpoint'
 export {
   type ChatFinish,
   type ChatPart,
+  type DrainOptions,
   EngineError,
+  type EngineErrorCode,
+  type EngineOptions,
   type EngineStats,
   type Finish,
   type FinishReason,
+  type PrefixCacheStats,
+  type SavedCache,
   type Stream,
   type Token,
 } from '@hadal/engine'

@@ -14,20 +14,23 @@ type Names<O> = { readonly [name in keyof Required<O>]: true }
 
 const loadNames: Names<LoadOptions> = {
   ...{ device: true, precision: true, threads: true, contextLength: true, kvBytes: true },
-  ...{ maxSequences: true, maxTokens: true, isa: true, onProgress: true },
+  ...{ maxSequences: true, maxTokens: true, isa: true, onProgress: true, prefixCache: true },
+  ...{ prefixCachePath: true, maxQueue: true, queueTimeoutMs: true, maxStepMs: true },
+  agingMs: true,
 }
 
 const samplingNames: Names<Omit<GenerateCallOptions, 'reasoning'>> = {
   ...{ maxTokens: true, temperature: true, topP: true, topK: true, minP: true, seed: true },
   ...{ repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, logitBias: true },
   ...{ topLogprobs: true, stopIds: true, ignoreEos: true, signal: true, onFinish: true },
+  ...{ priority: true, cacheSalt: true },
 }
 
 const generateNames: Names<GenerateCallOptions> = { ...samplingNames, reasoning: true }
 
 const chatNames: Names<ChatOptions> = {
   ...samplingNames,
-  ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true },
+  ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true, endThinking: true },
 }
 
 const forwardNames: Names<ForwardOptions> = {
@@ -95,6 +98,11 @@ export function checkLoad(folder: unknown, options: LoadOptions): string {
     )
   if (precision !== 'fast' && precision !== 'reference')
     throw new OptionError(`load: precision: expected 'fast' or 'reference', got ${show(precision)}`)
+  const { prefixCachePath, prefixCache } = options
+  if (prefixCachePath !== undefined && (typeof prefixCachePath !== 'string' || !prefixCachePath))
+    throw new OptionError(`load: prefixCachePath: expected a path, got ${show(prefixCachePath)}`)
+  if (prefixCachePath !== undefined && prefixCache === false)
+    throw new OptionError('load: prefixCachePath: expected none with prefixCache: false')
   return folder
 }
 
