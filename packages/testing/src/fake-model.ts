@@ -21,6 +21,8 @@ export interface FakeModelOptions {
   readonly delay?: number | ((step: number) => number)
   /** An error to fail a step with. */
   readonly failure?: (batch: Batch, step: number) => Error | undefined
+  /** false: forget each batch after its step. */
+  readonly keepBatches?: boolean
   /** Names what saved blocks are worth; default: the same for all fake models. */
   readonly fingerprint?: Readonly<Record<string, string>>
   /** Overrides the next id: hash of the sequence and its length in, id out. */
@@ -61,6 +63,7 @@ export class FakeModel implements Model {
   readonly #options: FakeModelOptions
   readonly #slots: (Slot | undefined)[]
   #busy = false
+  #steps = 0
 
   constructor(options: FakeModelOptions = {}) {
     this.#options = options
@@ -88,7 +91,8 @@ export class FakeModel implements Model {
 
   async step(batch: Batch, signal?: AbortSignal): Promise<Sampled> {
     return this.#exclusive(async () => {
-      const index = this.batches.push(batch) - 1
+      const index = this.#steps++
+      if (this.#options.keepBatches !== false) this.batches.push(batch)
       this.#checkShape(batch)
       await this.#wait(index, signal)
       const error = this.#options.failure?.(batch, index)
@@ -105,7 +109,7 @@ export class FakeModel implements Model {
   ): Promise<Forward> {
     return this.#exclusive(async () => {
       this.forwards++
-      await this.#wait(this.batches.length, options.signal)
+      await this.#wait(this.#steps, options.signal)
       const { blockSize, contextLength } = this.limits
       expect(ids.length > 0 && ids.length <= contextLength, `forward: ${ids.length} ids`)
       expect(
@@ -148,7 +152,7 @@ export class FakeModel implements Model {
   writeBlocks(blocks: readonly number[], bytes: Uint8Array): void {
     const { blockSize } = this.limits
     expect(bytes.length === blocks.length * this.blockBytes, `writeBlocks: ${bytes.length} bytes`)
-    const words = new Int32Array(bytes.slice().buffer)
+    const words = new Int32Array(new Uint8Array(bytes).buffer)
     for (const [b, block] of blocks.entries()) {
       for (let i = 0; i < blockSize; i++) {
         const at = (b * blockSize + i) * 3
@@ -205,31 +209,31 @@ export class FakeModel implements Model {
     }
     for (const slot of batch.slots) {
       const shared = slot >= 0 && owners.get(Math.floor(slot / blockSize))! > 1
-      expect(!shared, `slot ${slot}: written, but its block is shared`)
+      if (shared) fail(`slot ${slot}: written, but its block is shared`)
     }
   }
 
   /** Stores every token; returns the prefix hash after each. */
   #write(batch: Batch): number[] {
-    const seen = new Map<number, number>()
+    // A sequence is walked once, at its first token of the step.
+    const seen = new Map<number, { position: number; prefix: number }>()
     return Array.from(batch.ids, (id, t) => {
       const s = batch.tokenSeq[t]!
       const position = batch.positions[t]!
       const blocks = batch.blocks[s]!
       const slot = this.#slotAt(blocks, position)
-      expect(id >= 0 && id < this.info.vocabularySize, `id ${id}`)
-      expect(position < this.limits.contextLength, `position ${position}`)
+      if (!(id >= 0 && id < this.info.vocabularySize)) fail(`id ${id}`)
+      if (position >= this.limits.contextLength) fail(`position ${position}`)
       const kept = batch.slots[t] === -1
-      const wanted = kept || batch.slots[t] === slot
-      expect(wanted, `token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
+      if (!kept && batch.slots[t] !== slot) {
+        fail(`token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
+      }
       const before = seen.get(s)
-      expect(before === undefined || position === before + 1, `token ${t}: position ${position}`)
-      seen.set(s, position)
-      const prefix = mix(position === 0 ? start : this.#prefix(blocks, position - 1), id)
-      if (kept) this.#prefix(blocks, position)
-      const there = this.#slots[slot]
-      expect(!kept || there?.id === id, `token ${t}: its slot holds id ${there?.id}, not ${id}`)
-      if (!kept) this.#slots[slot] = { id, position, prefix }
+      if (before && position !== before.position + 1) fail(`token ${t}: position ${position}`)
+      const prefix = mix(before?.prefix ?? this.#prefix(blocks, position - 1), id)
+      seen.set(s, { position, prefix })
+      if (kept) this.#checkSlot(slot, position, prefix)
+      else this.#slots[slot] = { id, position, prefix }
       return prefix
     })
   }
@@ -238,19 +242,26 @@ export class FakeModel implements Model {
   #prefix(blocks: readonly number[], last: number): number {
     let hash = start
     for (let p = 0; p <= last; p++) {
-      const slot = this.#slots[this.#slotAt(blocks, p)]
-      expect(slot?.position === p, `position ${p}: its slot holds position ${slot?.position}`)
-      hash = mix(hash, slot!.id)
-      expect(slot!.prefix === hash, `position ${p}: its slot belongs to another sequence`)
+      const slot = this.#slotAt(blocks, p)
+      hash = mix(hash, this.#slots[slot]?.id ?? -1)
+      this.#checkSlot(slot, p, hash)
     }
     return hash
+  }
+
+  #checkSlot(index: number, position: number, prefix: number): void {
+    const slot = this.#slots[index]
+    if (slot?.position !== position) {
+      fail(`position ${position}: its slot holds position ${slot?.position}`)
+    }
+    if (slot.prefix !== prefix) fail(`position ${position}: its slot belongs to another sequence`)
   }
 
   #slotAt(blocks: readonly number[], position: number): number {
     const { blockSize } = this.limits
     const block = blocks[Math.floor(position / blockSize)]
-    expect(block !== undefined, `position ${position} lies in none of ${blocks.length} blocks`)
-    return block! * blockSize + (position % blockSize)
+    if (block === undefined) fail(`position ${position} lies in none of ${blocks.length} blocks`)
+    return block * blockSize + (position % blockSize)
   }
 
   #sample(batch: Batch, prefixes: readonly number[]): Sampled {
@@ -306,7 +317,11 @@ function checkHistory(row: RowSampling, length: number): void {
 }
 
 function expect(condition: boolean, message: string): void {
-  if (!condition) throw new Error(`FakeModel: ${message}`)
+  if (!condition) fail(message)
+}
+
+function fail(message: string): never {
+  throw new Error(`FakeModel: ${message}`)
 }
 
 function fakeInfo(vocabularySize: number): ModelInfo {
