@@ -1,5 +1,6 @@
 // Ids in, ids out: checks a request, queues it and hands back its stream. The engine borrows the
-// model, alone, and does not dispose of it. Main thread only.
+// model, alone (its KV blocks outlive requests, so a second engine on the model would spoil them), and
+// does not dispose of it. Main thread only.
 import type { Forward, ForwardOptions, Model } from '@hadal/model'
 import { EngineError, reject } from './error.ts'
 import { Loop, stepError } from './loop.ts'

@@ -24,33 +24,40 @@ export function shareTokens(
     if (request.share === 0) reading.push(request)
   }
   if (reading.length === 0 || budget <= 0) return total
-  const [head, ...others] = oneForEachBlock(reading, blockSize) as [Request, ...Request[]]
+  const [head, ...others] = oneForEachBlock(reading, blockSize) as [Reader, ...Reader[]]
   let left = budget
-  const give = (request: Request, most: number) => {
+  const give = ({ request }: Reader, most: number) => {
     const count = Math.min(request.pending - request.share, most, left)
     request.share += count
     left -= count
   }
   give(head, others.length > 0 ? Math.ceil(budget / 2) : budget)
-  others.sort((a, b) => b.priority - a.priority || a.pending - b.pending)
-  for (const request of others) give(request, left)
+  others.sort((a, b) => b.priority - a.priority || a.request.pending - b.request.pending)
+  for (const reader of others) give(reader, left)
   give(head, left)
   return total + budget - left
 }
 
+interface Reader {
+  request: Request
+  /** Of the first in line of those that it reads for. */
+  readonly priority: number
+}
+
 /** Of those whose next block is the same, the one that got furthest in it. */
-function oneForEachBlock(reading: readonly Request[], blockSize: number): Request[] {
-  const readers: Request[] = []
-  const places = new Map<number, number>()
+function oneForEachBlock(reading: readonly Request[], blockSize: number): Reader[] {
+  const readers: Reader[] = []
+  const byKey = new Map<number, Reader>()
   for (const request of reading) {
     const key = request.table.keyAt(Math.floor(request.computed / blockSize), request.ids)
-    const place = key === undefined ? undefined : places.get(key)
-    if (place !== undefined) {
-      if (request.computed > readers[place]!.computed) readers[place] = request
+    const known = key === undefined ? undefined : byKey.get(key)
+    if (known) {
+      if (request.computed > known.request.computed) known.request = request
       continue
     }
-    if (key !== undefined) places.set(key, readers.length)
-    readers.push(request)
+    const reader = { request, priority: request.priority }
+    if (key !== undefined) byKey.set(key, reader)
+    readers.push(reader)
   }
   return readers
 }
