@@ -108,6 +108,17 @@ describe('prefix cache', () => {
     expect(read(model)).toBeLessThan(1100)
   })
 
+  it('does not give up what others cached for prefixes that it will share', async () => {
+    const { engine } = setUp({ limits: { blockCount: 60, maxSequences: 32, maxRows: 32 } })
+    await collect(engine.generate(prompt(640, 9), { ...greedy, maxTokens: 1 }))
+    // Apart they would need 20 × 9 blocks, together 8 + 20.
+    const runs = Array.from({ length: 20 }, (_, i) =>
+      collect(engine.generate([...prompt(512), 20 + i], { ...greedy, maxTokens: 4 })),
+    )
+    await Promise.all(runs)
+    expect(engine.stats).toMatchObject({ preemptions: 0, prefixCache: { evictions: 0 } })
+  })
+
   it('shares nothing between salts', async () => {
     const { engine } = setUp()
     const cached = async (cacheSalt?: string) => {

@@ -225,22 +225,46 @@ describe('sharing a step', () => {
     ])
   })
 
-  it('reads a block once for all who need it, and gives its place to the first of them', () => {
+  it('leaves those who wait for a prefix outside, without blocks, and lets others pass', () => {
     const { scheduler, submit } = setUp({ maxTokens: 40, blockCount: 64 })
     const ids = new Int32Array(150).fill(5)
     submit(0, {}, ids)
     submit(0, {}, ids.slice(0, 140))
+    submit(10)
+    expect(counts(tick(scheduler))).toEqual([
+      [0, 30],
+      [2, 10],
+    ])
+    expect([orders(scheduler.waiting), scheduler.blocks.free]).toEqual([[1], 64 - 3 - 1])
+    // It has begun all the same, and takes no place in the queue.
+    expect([scheduler.waiting[0]!.startedAt > 0, scheduler.queued]).toEqual([true, 0])
+    for (let i = 0; i < 4; i++) tick(scheduler)
+    expect(orders(scheduler.running)).toEqual([0, 1, 2])
+    expect(scheduler.running.map((request) => request.cached)).toEqual([0, 128, 0])
+  })
+
+  it('reads a block once for all who run and need it, in the place of the first of them', () => {
+    const { scheduler, submit } = setUp({ maxTokens: 40, blockCount: 64 })
+    const ids = new Int32Array(150).fill(5)
+    submit(0, {}, ids)
+    expect(counts(tick(scheduler))).toEqual([[0, 40]])
+    submit(400)
     submit(0, { priority: 1 }, ids)
-    expect(counts(tick(scheduler))).toEqual([[2, 40]])
-    expect(counts(tick(scheduler))).toEqual([[2, 40]])
-    const third = tick(scheduler)
-    expect(counts(third)).toEqual([[2, 40]])
-    expect(scheduler.running.map((request) => request.computed)).toEqual([120, 64, 64])
+    expect(counts(tick(scheduler))).toEqual([
+      [0, 20],
+      [1, 20],
+    ])
+    expect(orders(scheduler.running)).toEqual([2, 0, 1])
     tick(scheduler)
-    expect(scheduler.running.map((request) => request.table.shared)).toEqual([2, 1, 1])
-    const last = tick(scheduler)
-    expect(last.parts.map(({ request }) => request.order)).toEqual([2, 0, 1])
-    expect(scheduler.running.map((request) => request.cached)).toEqual([0, 128, 128])
+    expect(scheduler.running.map((request) => request.computed)).toEqual([0, 80, 40])
+    // The one that got furthest reads; it has half of the step, as the first in line would.
+    expect(counts(tick(scheduler))).toEqual([
+      [0, 20],
+      [1, 20],
+    ])
+    expect(scheduler.running.map((request) => request.computed)).toEqual([64, 100, 60])
+    for (let i = 0; i < 3; i++) tick(scheduler)
+    expect(scheduler.running[0]).toMatchObject({ order: 2, cached: 128 })
   })
 
   it('goes on without the one that read for the others', () => {

@@ -27,7 +27,7 @@ export class Scheduler {
   readonly #slots: number
   readonly #waiting: Line
   readonly #running: Line
-  /** The last round of admission left somebody waiting. */
+  /** The last round of admission had no room for somebody. */
   #crowded = false
 
   constructor(limits: ModelLimits, options: SchedulerOptions = {}) {
@@ -48,7 +48,7 @@ export class Scheduler {
     return this.#running.all
   }
 
-  /** Requests that wait and will go on waiting in the next round of admission. */
+  /** Requests that wait, less those that the next round of admission has slots for. */
   get queued(): number {
     const places = this.#crowded ? 0 : Math.max(0, this.#slots - this.#running.length)
     return Math.max(0, this.#waiting.length - places)
@@ -129,23 +129,53 @@ export class Scheduler {
     }
   }
 
+  /** Lets in those that wait, in line; who waits for a prefix is passed over until it is there. */
   #admit(): void {
-    for (let request = this.#waiting.first; request; request = this.#waiting.first) {
-      if (!this.#makeRoom(request)) break
+    const readers = this.running.filter((request) => request.pending > 1)
+    this.#crowded = false
+    for (let i = 0; i < this.#waiting.length; ) {
+      const request = this.waiting[i]!
+      if (this.#isReadByOther(request, readers)) {
+        // It has begun: somebody reads its prompt.
+        this.#begin(request)
+        i++
+        continue
+      }
+      if (!this.#makeRoom(request)) {
+        this.#crowded = true
+        return
+      }
       this.#waiting.remove(request)
       request.state = 'running'
-      if (request.startedAt === 0) {
-        request.startedAt = performance.now()
-        this.cacheQueries += request.promptLength
-      }
+      this.#begin(request)
       this.#adopt(request)
       if (!request.table.grow(request.length)) throw new Error('admitted without blocks')
       this.#running.add(request)
+      if (request.pending > 1) readers.push(request)
     }
-    this.#crowded = this.#waiting.length > 0
   }
 
-  /** A slot and blocks for the first in line; of less important requests that run, if need be. */
+  #begin(request: Request): void {
+    if (request.startedAt > 0) return
+    request.startedAt = performance.now()
+    this.cacheQueries += request.promptLength
+  }
+
+  /**
+   * Somebody as important is about to read the block that this one needs next. Waiting for it outside
+   * keeps blocks and a slot for others.
+   */
+  #isReadByOther(request: Request, readers: readonly Request[]): boolean {
+    const { blockSize } = this.#limits
+    return readers.some((reader) => {
+      if (reader.state !== 'running' || reader.priority < request.priority) return false
+      const block = Math.floor(reader.computed / blockSize)
+      const key = reader.table.keyAt(block, reader.ids)
+      return key !== undefined && key === request.table.keyAt(block, request.ids)
+    })
+  }
+
+  /** A slot and blocks for a request; of less important ones that run, if need be. */
   #makeRoom(request: Request): boolean {
     while (this.#running.length >= this.#slots || this.#shortage(request) > 0) {
       if (!this.#outranked(request)) return false

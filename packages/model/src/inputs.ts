@@ -86,7 +86,7 @@ export function writePlacement(
     if (blocks.length > width)
       throw new RangeError(`blocks: expected at most ${width} for a sequence, got ${blocks.length}`)
     // Row by row: what lies behind a sequence's last block is not read, and may be most of the table.
-    writeAt(device, io.blockTable, s * width, Int32Array.from(blocks))
+    writeAt(device, io.blockTable, s * width, new Int32Array(blocks))
   })
   device.write(io.rows, batch.rows)
 }
