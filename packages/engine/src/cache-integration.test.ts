@@ -101,7 +101,10 @@ describe.each(cases)('nano, $precision, $name', ({ precision, options }) => {
     })
   })
 
-  it.runIf(precision === 'fast')('gives them through preemptions', async () => {
+  // The oracle would take a minute for so many ids.
+  if (precision === 'reference') return
+
+  it('gives them through preemptions', async () => {
     // Room for 8 blocks, where each of eight grows to 5, of which 2 are common.
     const kvBytes = 8 * 64 * 5 * (64 + 16) * 2
     const prompts = Array.from({ length: 8 }, (_, i) => [...prompt(150), ...prompt(9, i + 1)])

@@ -57,6 +57,14 @@ describe('options', () => {
     [{ stopIds: [5, 600] }, 'option stopIds[1]: expected an id from 0 to 511, got 600'],
     [{ ignoreEos: 1 }, 'option ignoreEos: expected a boolean, got 1'],
     [{ signal: {} }, 'option signal: expected an AbortSignal, got an object (Object)'],
+    [{ priority: 1001 }, 'option priority: expected a number from -1000 to 1000, got 1001'],
+    [{ priority: 'high' }, 'got "high"'],
+    [
+      {
+        reasoning: { open: true, closeId: 6, closeIds: Int32Array.of(6), endSignal: 1 },
+      },
+      'option reasoning.endSignal: expected an AbortSignal, got 1',
+    ],
     [{ max_tokens: 5 }, 'option max_tokens: expected one of maxTokens, temperature'],
     [{ reasoning: 3 }, 'option reasoning: expected an object, got 3'],
     [{ reasoning: { ...reasoning, open: 1 } }, 'option reasoning.open: expected a boolean, got 1'],
