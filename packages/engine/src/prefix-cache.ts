@@ -127,9 +127,8 @@ export class PrefixCache {
 
   #matches(node: CachedBlock, place: Place): boolean {
     if (node.parent !== place.parent || node.salt !== place.salt) return false
-    for (let i = 0; i < this.blockSize; i++) {
-      if (node.ids[i] !== place.ids[place.begin + i]) return false
-    }
+    const [kept, ids, begin, size] = [node.ids, place.ids, place.begin, this.blockSize]
+    for (let i = 0; i < size; i++) if (kept[i] !== ids[begin + i]) return false
     return true
   }
 
