@@ -52,6 +52,7 @@ class Automaton {
   }
   const Frame& frame(Stack stack) const { return frames_[stack]; }
   const Node& node(Stack stack) const { return ir_.nodes[frames_[stack].node]; }
+  bool is_repeat(const Frame& frame) const { return ir_.nodes[frame.node].kind == Kind::repeat; }
   bool is_back(Stack stack) const { return stack > kOpen && frames_[stack].node == ir_.back; }
   bool has_end(State state) const { return states_[state].end; }
   bool has_open(State state) const { return states_[state].open; }

@@ -6,6 +6,13 @@
 
 namespace hadal::grammar {
 
+namespace {
+
+// Bytes from which on it is worth to begin with the walk of the unlimited repeat.
+constexpr uint32_t kAlike = 6;
+
+}  // namespace
+
 Masks::Masks(const Vocabulary& vocabulary, Automaton& automaton)
     : vocabulary_(vocabulary), automaton_(automaton), path_(vocabulary.longest() + 1, kDead) {}
 
@@ -79,7 +86,7 @@ void Masks::build(State state, std::span<uint32_t> words) {
     unite(s.tokens, words);
     if (s.exits.empty()) continue;
     const State after = automaton_.open(rest);
-    for (const uint32_t node : s.exits) walk(after, node, words, nullptr);
+    for (const uint32_t node : s.exits) walk(after, node, {words});
   }
 }
 
@@ -88,10 +95,50 @@ const Masks::Segment& Masks::segment(State state) {
   if (found != segments_.end()) return found->second;
   Segment made;
   std::vector<uint32_t> words(vocabulary_.words(), 0u);
-  walk(state, 0, words, &made.exits);
+  const Base base = base_of(state);
+  if (base.bytes >= kAlike) {
+    const Segment& alike = segment(base.state);
+    unite(alike.tokens, words);
+    for (const int32_t id : vocabulary_.longer_than(base.bytes))
+      words[static_cast<uint32_t>(id) / 32] &= ~(1u << (static_cast<uint32_t>(id) % 32));
+    for (const uint32_t node : alike.exits)
+      if (vocabulary_.nodes()[node].depth <= base.bytes) made.exits.push_back(node);
+    walk(state, 0, {words, &made.exits, base.bytes});
+  } else {
+    walk(state, 0, {words, &made.exits});
+  }
   made.tokens = pack(words);
   memory_ += 96 + (made.tokens.data.size() + made.exits.size()) * 4;
   return segments_.emplace(state, std::move(made)).first->second;
+}
+
+// A round takes a byte or more. One byte less than the smallest count, because a text may end, or must go on,
+// right after the last round.
+Masks::Base Masks::base_of(State state) {
+  const uint32_t most = vocabulary_.longest() + 1;
+  uint32_t smallest = most;
+  std::vector<Stack> full;
+  const std::vector<Stack> stacks(automaton_.stacks(state).begin(), automaton_.stacks(state).end());
+  for (const Stack stack : stacks) {
+    std::vector<Frame> frames;
+    Stack s = stack;
+    for (; s > kOpen; s = automaton_.frame(s).tail) frames.push_back(automaton_.frame(s));
+    for (; !frames.empty(); frames.pop_back()) {
+      Frame f = frames.back();
+      f.tail = s;
+      if (automaton_.is_repeat(f)) {
+        for (uint32_t* count : {&f.a, &f.b}) {
+          if (*count == 0 || *count >= most) continue;
+          smallest = std::min(smallest, *count);
+          *count = most;
+        }
+      }
+      s = automaton_.intern(f);
+    }
+    full.push_back(s);
+  }
+  if (smallest == most) return {state, 0};
+  return {automaton_.state_of(full), smallest - 1};
 }
 
 // The frames down to the innermost rule's end, on a bottom of their own. A token of n bytes repeats anything
@@ -115,7 +162,7 @@ Masks::Cut Masks::cut(Stack stack) {
   return made;
 }
 
-void Masks::walk(State state, uint32_t node, std::span<uint32_t> words, std::vector<uint32_t>* exits) {
+void Masks::walk(State state, uint32_t node, const Walk& to) {
   const TrieNode* trie = vocabulary_.nodes().data();
   const int32_t* ids = vocabulary_.ids().data();
   const uint32_t end = trie[node].end;
@@ -123,13 +170,14 @@ void Masks::walk(State state, uint32_t node, std::span<uint32_t> words, std::vec
   size_t visited = 0;
   for (uint32_t i = node + 1; i < end; ++visited) {
     const TrieNode& n = trie[i];
-    const State next = automaton_.step(path_[n.depth - 1], n.byte);
+    const State next = n.deepest > to.above ? automaton_.step(path_[n.depth - 1], n.byte) : kDead;
     if (next == kDead) {
       i = n.end;
       continue;
     }
-    for (uint32_t t = n.first; t < trie[i + 1].first; ++t) set_bit(words, ids[t]);
-    if (exits != nullptr && n.end > i + 1 && automaton_.has_open(next)) exits->push_back(i);
+    for (uint32_t t = n.first; t < trie[i + 1].first; ++t) set_bit(to.words, ids[t]);
+    if (to.exits != nullptr && n.end > i + 1 && n.depth > to.above && automaton_.has_open(next))
+      to.exits->push_back(i);
     path_[n.depth] = next;
     i = automaton_.only_bottom(next) ? n.end : i + 1;
   }

@@ -5,6 +5,9 @@
 // So a stack is cut where its innermost rule ends: the part above, ended by kOpen, is its segment. A segment's
 // walk is kept: the tokens that stay inside it, and its exits, the trie nodes at which it was finished with
 // bytes of the token to spare. A state's mask is its segments' masks and short walks from the exits.
+//
+// A repeat with n rounds left behaves like one without a limit for n bytes, so its segment's walk is that one's,
+// and only tokens longer than that are walked again.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +47,21 @@ class Masks {
     Stack rest;  // below the segment; kEnd when the segment goes to the bottom itself
   };
 
+  // A segment state whose counts are all at their largest, and the bytes during which both behave alike.
+  struct Base {
+    State state;
+    uint32_t bytes;
+  };
+  struct Walk {
+    std::span<uint32_t> words;
+    std::vector<uint32_t>* exits = nullptr;  // where to note them, or nowhere
+    uint32_t above = 0;                      // only tokens and exits of more bytes than this
+  };
+
   Cut cut(Stack stack);
+  Base base_of(State state);
   const Segment& segment(State state);
-  void walk(State state, uint32_t node, std::span<uint32_t> words, std::vector<uint32_t>* exits);
+  void walk(State state, uint32_t node, const Walk& to);
   void build(State state, std::span<uint32_t> words);
   static Set pack(std::span<const uint32_t> words);
   static void unite(const Set& set, std::span<uint32_t> words);

@@ -59,11 +59,16 @@ void Vocabulary::build(std::vector<int32_t> sorted) {
     return x.size() != y.size() ? x.size() < y.size() : a < b;
   });
   std::vector<uint32_t> open = {0};  // nodes from the root to the last token's
-  nodes_.push_back({0, 0, 0, 0});
+  nodes_.push_back({0, 0, 0, 0, 0});
   std::span<const uint8_t> before;
   const auto close = [&](size_t depth) {
-    for (; open.size() > depth + 1; open.pop_back())
-      nodes_[open.back()].end = static_cast<uint32_t>(nodes_.size());
+    for (; open.size() > depth + 1; open.pop_back()) {
+      TrieNode& node = nodes_[open.back()];
+      TrieNode& parent = nodes_[open[open.size() - 2]];
+      node.end = static_cast<uint32_t>(nodes_.size());
+      node.deepest = std::max(node.deepest, node.depth);
+      parent.deepest = std::max(parent.deepest, node.deepest);
+    }
   };
   for (size_t i = 0; i < sorted.size(); ++i) {
     const auto text = token(sorted[i]);
@@ -75,14 +80,25 @@ void Vocabulary::build(std::vector<int32_t> sorted) {
     close(shared);
     for (size_t d = shared; d < text.size(); ++d) {
       open.push_back(static_cast<uint32_t>(nodes_.size()));
-      nodes_.push_back({0, static_cast<uint32_t>(i), static_cast<uint16_t>(d + 1), text[d]});
+      nodes_.push_back({0, static_cast<uint32_t>(i), static_cast<uint16_t>(d + 1), 0, text[d]});
     }
     before = text;
   }
   close(0);
   nodes_[0].end = static_cast<uint32_t>(nodes_.size());
-  nodes_.push_back({0, static_cast<uint32_t>(sorted.size()), 0, 0});
+  nodes_.push_back({0, static_cast<uint32_t>(sorted.size()), 0, 0, 0});
   ids_ = std::move(sorted);
+  by_length_ = ids_;
+  std::stable_sort(by_length_.begin(), by_length_.end(),
+                   [this](int32_t a, int32_t b) { return token(a).size() > token(b).size(); });
+  longer_.assign(longest_ + 1, 0);
+  for (const int32_t id : ids_)
+    for (size_t length = 0; length < token(id).size(); ++length) ++longer_[length];
+}
+
+std::span<const int32_t> Vocabulary::longer_than(uint32_t bytes) const {
+  if (bytes >= longer_.size()) return {};
+  return {by_length_.data(), longer_[bytes]};
 }
 
 }  // namespace hadal::grammar

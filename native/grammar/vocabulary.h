@@ -14,6 +14,7 @@ struct TrieNode {
   uint32_t end;    // one past the last node of this subtree
   uint32_t first;  // index into ids() of this node's first token; the next node's first ends them
   uint16_t depth;  // bytes from the root
+  uint16_t deepest;  // the largest depth in this subtree
   uint8_t byte;    // the last of them
 };
 
@@ -34,6 +35,8 @@ class Vocabulary {
   bool is_end(int32_t id) const;
   // Bytes of the longest token.
   uint32_t longest() const { return longest_; }
+  // Tokens of more than `bytes` bytes.
+  std::span<const int32_t> longer_than(uint32_t bytes) const;
   // Bytes that are tokens of their own. A text of these bytes can always be spelt to its end.
   const std::bitset<256>& spellable() const { return spellable_; }
 
@@ -44,6 +47,8 @@ class Vocabulary {
   uint32_t longest_ = 0;
   std::vector<uint8_t> bytes_;
   std::vector<int32_t> offsets_, ends_, ids_;
+  std::vector<int32_t> by_length_;   // ids, longest first
+  std::vector<uint32_t> longer_;     // per length: how many of them are longer
   std::vector<TrieNode> nodes_;
   std::bitset<256> spellable_;
 };

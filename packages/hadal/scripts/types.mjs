@@ -24,7 +24,7 @@ for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) 
   if (!entry.isFile()) continue
   const file = path.join(entry.parentPath, entry.name)
   const text = readFileSync(file, 'utf8')
-    .replace(/(['"])@hadal\/(checkpoint|engine|kernels|model|text)\1/g, (_, quote, name) => {
+    .replace(/(['"])@hadal\/(checkpoint|engine|grammar|kernels|model|text)\1/g, (_, quote, name) => {
       const target = path.relative(path.dirname(file), path.join(out, name, 'src', 'index.js'))
       return `${quote}${target.startsWith('.') ? target : `./${target}`}${quote}`
     })
