@@ -225,6 +225,17 @@ State Automaton::step_slowly(State state, uint8_t byte) {
   return next;
 }
 
+int Automaton::only_byte(State state) const {
+  const auto all = stacks(state);
+  if (all.size() != 1 || all[0] <= kOpen) return -1;
+  const Node& n = node(all[0]);
+  if (n.kind == Kind::literal) return ir_.pool[n.a + frames_[all[0]].a];
+  if (n.kind != Kind::bytes || ir_.classes[n.a].count() != 1) return -1;
+  int byte = 0;
+  while (!ir_.classes[n.a][static_cast<size_t>(byte)]) ++byte;
+  return byte;
+}
+
 State Automaton::step_token(State state, int32_t id) {
   std::vector<Stack> out;
   const uint32_t begin = states_[state].begin, count = states_[state].count;

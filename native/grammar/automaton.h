@@ -62,6 +62,9 @@ class Automaton {
     return e.count == 1 && (e.end || e.open);
   }
 
+  // The byte of a state that allows one byte and nothing else, or -1.
+  int only_byte(State state) const;
+
   // Bytes of memory in use, roughly.
   size_t memory() const;
   // Work allowed until the next call; a grammar so ambiguous that it needs more throws UNSUPPORTED.

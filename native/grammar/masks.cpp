@@ -16,13 +16,6 @@ constexpr uint32_t kAlike = 6;
 Masks::Masks(const Vocabulary& vocabulary, Automaton& automaton)
     : vocabulary_(vocabulary), automaton_(automaton), path_(vocabulary.longest() + 1, kDead) {}
 
-void Masks::clear() {
-  segments_.clear();
-  masks_.clear();
-  cuts_.clear();
-  memory_ = 0;
-}
-
 Masks::Set Masks::pack(std::span<const uint32_t> words) {
   Set set;
   for (const uint32_t w : words) set.count += static_cast<uint32_t>(std::popcount(w));
@@ -61,23 +54,26 @@ uint32_t Masks::mask(State state, std::span<uint32_t> words) {
   return count;
 }
 
-void Masks::build(State state, std::span<uint32_t> words) {
-  if (automaton_.has_end(state))
-    for (const int32_t id : vocabulary_.ends()) set_bit(words, id);
-  // Stacks with the same rest make one segment state, or an enum of a thousand texts would take a thousand walks.
-  std::vector<std::pair<Stack, Stack>> cuts;  // rest, segment
+std::vector<std::pair<Stack, Stack>> Masks::cuts_of(State state) {
+  std::vector<std::pair<Stack, Stack>> cuts;
   const std::vector<Stack> stacks(automaton_.stacks(state).begin(), automaton_.stacks(state).end());
   for (const Stack s : stacks) {
-    if (s <= kOpen) continue;
-    const Node& n = automaton_.node(s);
-    if (n.kind == Kind::token) {
-      set_bit(words, static_cast<int32_t>(n.a));
-      continue;
-    }
+    if (s <= kOpen || automaton_.node(s).kind == Kind::token) continue;
     const Cut c = cut(s);
     cuts.emplace_back(c.rest, c.segment);
   }
   std::sort(cuts.begin(), cuts.end());
+  return cuts;
+}
+
+void Masks::build(State state, std::span<uint32_t> words) {
+  if (automaton_.has_end(state))
+    for (const int32_t id : vocabulary_.ends()) set_bit(words, id);
+  for (const Stack s : automaton_.stacks(state))
+    if (s > kOpen && automaton_.node(s).kind == Kind::token)
+      set_bit(words, static_cast<int32_t>(automaton_.node(s).a));
+  // Stacks with the same rest make one segment state, or an enum of a thousand texts would take a thousand walks.
+  const auto cuts = cuts_of(state);
   for (size_t i = 0; i < cuts.size();) {
     const Stack rest = cuts[i].first;
     std::vector<Stack> group;
@@ -88,6 +84,12 @@ void Masks::build(State state, std::span<uint32_t> words) {
     const State after = automaton_.open(rest);
     for (const uint32_t node : s.exits) walk(after, node, {words});
   }
+}
+
+void Masks::warm(State state) {
+  std::vector<Stack> group;
+  for (const auto& [rest, segment] : cuts_of(state)) group.push_back(segment);
+  if (!group.empty()) segment(automaton_.state_of(group));
 }
 
 const Masks::Segment& Masks::segment(State state) {

@@ -26,10 +26,10 @@ class Masks {
 
   // Sets the bits of the allowed ids, clears all others; returns how many are set.
   uint32_t mask(State state, std::span<uint32_t> words);
+  // Walks the segments of a state, as a rule's body has them, before they are needed.
+  void warm(State state);
   // Bytes of memory in use, roughly.
   size_t memory() const { return memory_; }
-  // Forgets what was kept; to be called when memory() is too much, or before the automaton is replaced.
-  void clear();
 
  private:
   // A set of ids: their list when that is shorter than the bits.
@@ -59,6 +59,7 @@ class Masks {
   };
 
   Cut cut(Stack stack);
+  std::vector<std::pair<Stack, Stack>> cuts_of(State state);  // rest and segment, sorted
   Base base_of(State state);
   const Segment& segment(State state);
   void walk(State state, uint32_t node, const Walk& to);

@@ -11,6 +11,8 @@ namespace hadal::grammar {
 namespace {
 
 constexpr size_t kMostMemory = 32u << 20;
+constexpr size_t kWarmRules = 16;
+constexpr int kWarmBytes = 4;
 
 // Copies stacks and states from one automaton to another of the same grammar.
 class Carrier {
@@ -57,6 +59,22 @@ Grammar::Grammar(std::shared_ptr<const Vocabulary> vocabulary, std::span<const u
   for (uint32_t i = 0; i < entries(); ++i) {
     automaton_->allow_work();
     masks_->mask(entry(i), first);
+  }
+  warm();
+}
+
+// Inside a rule: after the bytes that it surely begins with, as a string with its quote.
+void Grammar::warm() {
+  const size_t count = std::min<size_t>(ir_.rules.size(), kWarmRules);
+  for (size_t i = 0; i < count; ++i) {
+    automaton_->allow_work();
+    State state = automaton_->open(automaton_->push(ir_.rules[i], kOpen));
+    for (int steps = 0; steps < kWarmBytes; ++steps) {
+      const int byte = automaton_->only_byte(state);
+      if (byte < 0) break;
+      state = automaton_->step(state, static_cast<uint8_t>(byte));
+    }
+    if (state != kDead) masks_->warm(state);
   }
 }
 

@@ -21,7 +21,8 @@ class Matcher;
 
 class Grammar {
  public:
-  // Checks the grammar and tries its first mask, so that one that is too ambiguous fails here.
+  // Checks the grammar and walks its beginnings and the insides of its first rules: the dear walks are done
+  // before the first text, and a grammar that is too ambiguous fails here.
   Grammar(std::shared_ptr<const Vocabulary> vocabulary, std::span<const uint32_t> words);
   Grammar(const Grammar&) = delete;
   Grammar& operator=(const Grammar&) = delete;
@@ -35,6 +36,7 @@ class Grammar {
  private:
   friend class Matcher;
   void begin_call();  // frees memory when there is too much, and grants the work of one call
+  void warm();
   State entry(uint32_t index) { return automaton_->open(automaton_->push(ir_.entries[index], kEnd)); }
 
   std::shared_ptr<const Vocabulary> vocabulary_;

@@ -1,6 +1,7 @@
 // What a caller asks for, checked and completed: options + the checkpoint's defaults → plain numbers.
 // Every message names the option, what was expected and what came.
 import { randomBytes } from 'node:crypto'
+import type { Constraint } from './constraint.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
 
@@ -29,6 +30,8 @@ export interface GenerateOptions {
   /** Cancels: the stream ends with reason 'cancelled'. */
   readonly signal?: AbortSignal
   readonly reasoning?: ReasoningOptions
+  /** What the answer may be, id by id; thinking is free. Complete, it ends with reason 'stop'. */
+  readonly constraint?: Constraint
 }
 
 /** What the checkpoint's authors recommend (generation_config.json), as read by the caller. */
@@ -61,6 +64,8 @@ export interface Sampling {
   readonly topLogprobs: number
   readonly stopIds: ReadonlySet<number>
   readonly reasoning: ReasoningOptions | undefined
+  readonly constraint: Constraint | undefined
+  readonly vocabularySize: number
 }
 
 interface Range {
@@ -85,7 +90,7 @@ const ranges = {
 
 const known: ReadonlySet<string> = new Set([
   ...Object.keys(ranges),
-  ...['seed', 'logitBias', 'stopIds', 'ignoreEos', 'signal', 'reasoning'],
+  ...['seed', 'logitBias', 'stopIds', 'ignoreEos', 'signal', 'reasoning', 'constraint'],
 ])
 
 const smallestTopP = 1e-6
@@ -129,6 +134,8 @@ export function resolveSampling(
     bias: resolveBias(options.logitBias, vocabularySize),
     stopIds: resolveStopIds(options, defaults, vocabularySize),
     reasoning: resolveReasoning(options.reasoning, vocabularySize),
+    constraint: checkConstraint(options.constraint),
+    vocabularySize,
   }
 }
 
@@ -264,6 +271,11 @@ function resolveReasoning(
     )
   }
   return { ...reasoning, closeIds: ids }
+}
+
+function checkConstraint(constraint: Constraint | undefined): Constraint | undefined {
+  if (constraint === undefined || typeof constraint?.start === 'function') return constraint
+  reject(`option constraint: expected an object with start(), got ${show(constraint)}`)
 }
 
 function show(value: unknown): string {

@@ -1,6 +1,7 @@
 // Who takes part in the next step, and what becomes of its ids. Pure bookkeeping: no tensors, no
 // promises. Order is order of arrival; a request that loses its blocks keeps its ids and its place.
 import type { Batch, ModelLimits, Sampled } from '@hadal/model'
+import { EngineError } from './error.ts'
 import { KvBlocks } from './kv-blocks.ts'
 import type { Chosen, FinishReason, Request } from './request.ts'
 
@@ -43,7 +44,8 @@ export class Scheduler {
 
   submit(request: Request): void {
     const end = request.begin()
-    if (end) request.finish(end)
+    if (end instanceof EngineError) request.fail(end)
+    else if (end) request.finish(end)
     else this.#enqueue(request)
   }
 
@@ -61,7 +63,8 @@ export class Scheduler {
       request.computed += count
       if (row < 0) continue
       const end = request.accept(chosen(sampled, row, request.sampling.topLogprobs))
-      if (end) this.finish(request, end)
+      if (end instanceof EngineError) this.fail(request, end)
+      else if (end) this.finish(request, end)
     }
   }
 

@@ -9,6 +9,7 @@ export {
   type Stream,
   type Token,
 } from '@hadal/engine'
+export { GrammarError } from '@hadal/grammar'
 export {
   type Forward,
   type ForwardOptions,
@@ -27,4 +28,6 @@ export type {
   LlmInfo,
   LoadOptions,
   Progress,
+  ResponseFormat,
+  ToolChoice,
 } from './types.ts'

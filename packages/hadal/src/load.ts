@@ -4,6 +4,7 @@ import { chat, Engine, type EngineDefaults, type Stream } from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
 import { type ChatTemplate, createChatTemplate, createTokenizer, TextError } from '@hadal/text'
+import { Constraints } from './constraints.ts'
 import { checkNames, OptionError } from './options.ts'
 import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
 
@@ -75,6 +76,9 @@ export async function load(path: string = nanoPath, options: LoadOptions = {}): 
   const ends =
     eosTokenIds.length > 0 ? eosTokenIds : tokenizer.eosId === undefined ? [] : [tokenizer.eosId]
   const engine = new Engine(model, { ...engineDefaults(generation), eosTokenIds: ends })
+  const toolFormat = 'error' in template ? undefined : template.toolFormat
+  const { vocabularySize } = model.info
+  const constraints = new Constraints(tokenizer, vocabularySize, ends, toolFormat)
   let disposed: Promise<void> | undefined
 
   const llm: Llm = {
@@ -92,8 +96,16 @@ export async function load(path: string = nanoPath, options: LoadOptions = {}): 
     },
     chat(messages, options: ChatOptions = {}) {
       if ('error' in template) throw template.error
-      const { onFinish, ...rest } = options
-      return reporting(chat(engine, tokenizer, template, messages, rest), onFinish)
+      const {
+        onFinish,
+        responseFormat: _f,
+        toolChoice: _c,
+        parallelToolCalls: _p,
+        ...rest
+      } = options
+      const constraint = constraints.of(options)
+      const asked = { ...rest, ...(constraint && { constraint }) }
+      return reporting(chat(engine, tokenizer, template, messages, asked), onFinish)
     },
     generate(prompt, options: GenerateCallOptions = {}) {
       const { onFinish, ...rest } = options
