@@ -20,8 +20,11 @@ function tooLarge(): never {
   )
 }
 
-/** Thompson's construction, repeats written out; returns the accepting state. */
-function build(nfa: Nfa, regex: Regex, from: number): number {
+/**
+ * Thompson's construction, repeats written out; returns the accepting state. More rounds than `longest` would be
+ * longer than any match that counts, as far as a round is not empty.
+ */
+function build(nfa: Nfa, regex: Regex, from: number, longest: number): number {
   const state = () => {
     nfa.moves.push([])
     if (nfa.moves.length > mostStates) tooLarge()
@@ -35,30 +38,30 @@ function build(nfa: Nfa, regex: Regex, from: number): number {
       return to
     }
     case 'sequence':
-      return regex.parts.reduce((at, part) => build(nfa, part, at), from)
+      return regex.parts.reduce((at, part) => build(nfa, part, at, longest), from)
     case 'choice': {
       const end = state()
       for (const part of regex.parts) {
         const begin = state()
         skip(from, begin)
-        skip(build(nfa, part, begin), end)
+        skip(build(nfa, part, begin, longest), end)
       }
       return end
     }
     case 'repeat': {
       let at = from
-      for (let i = 0; i < regex.min; i++) at = build(nfa, regex.item, at)
+      for (let i = 0; i < regex.min; i++) at = build(nfa, regex.item, at, longest)
       if (regex.max === Number.POSITIVE_INFINITY) {
         const [loop, end] = [state(), state()]
         skip(at, loop)
-        skip(build(nfa, regex.item, loop), loop)
+        skip(build(nfa, regex.item, loop, longest), loop)
         skip(loop, end)
         return end
       }
       const end = state()
       skip(at, end)
-      for (let i = regex.min; i < regex.max; i++) {
-        at = build(nfa, regex.item, at)
+      for (let i = regex.min; i < Math.min(regex.max, Math.max(regex.min, longest)); i++) {
+        at = build(nfa, regex.item, at, longest)
         skip(at, end)
       }
       return end
@@ -123,7 +126,8 @@ export function boundedRegex(
   encode: Encode,
 ): Node {
   const nfa: Nfa = { skips: [[]], moves: [[]] }
-  const dfa = determinise(nfa, build(nfa, regex, 0))
+  const dfa = determinise(nfa, build(nfa, regex, 0, max))
+  const characters = dfa.moves.map((moves) => moves.map(({ set }) => encode(set)))
   const finite = Number.isFinite(max)
   const most = finite ? max : min
   const rules = new Map<string, Rule>()
@@ -132,7 +136,7 @@ export function boundedRegex(
     const key = `${state},${length}`
     const known = rules.get(key)
     if (known !== undefined) return known
-    if (rules.size >= mostStates * 4) tooLarge()
+    if (rules.size >= mostStates * 2) tooLarge()
     const rule = b.rule()
     rules.set(key, rule)
     work.push({ state, length, rule })
@@ -140,11 +144,11 @@ export function boundedRegex(
   }
   const body = (state: number, length: number): Node => {
     if (finite && length >= max) return b.never
-    const parts = (dfa.moves[state] ?? []).flatMap(({ set, to }) => {
+    const parts = (dfa.moves[state] ?? []).flatMap(({ to }, i) => {
       const next = finite ? length + 1 : Math.min(length + 1, most)
       const ends = dfa.accepting[to] === true && length + 1 >= min
       const goesOn = !(finite && next >= max) && (dfa.moves[to] ?? []).length > 0
-      const character = encode(set)
+      const character = characters[state]?.[i] as Node
       return [
         ...(ends ? [character] : []),
         ...(goesOn ? [b.sequence(character, b.reference(ruleOf(to, next)))] : []),

@@ -257,9 +257,10 @@ function hashAll(ids: ArrayLike<number>): number {
 
 /** `id`, or the next one that the mask allows, or −1. */
 function allowed(mask: Uint32Array | undefined, id: number, vocabularySize: number): number {
+  if (!mask) return id
   for (let i = 0; i < vocabularySize; i++) {
     const candidate = (id + i) % vocabularySize
-    if (!mask || (((mask[candidate >> 5] ?? 0) >>> (candidate & 31)) & 1) === 1) return candidate
+    if ((((mask[candidate >> 5] ?? 0) >>> (candidate & 31)) & 1) === 1) return candidate
   }
   return -1
 }
