@@ -11,6 +11,8 @@ export interface ConstraintState {
   accept(id: number): boolean
   /** The answer is complete: nothing may follow but the end. */
   readonly done: boolean
+  /** Called when the answer has ended, so that memory need not wait for a collection. */
+  dispose?(): void
 }
 
 export interface Constraint {
@@ -42,7 +44,9 @@ export class Guide {
     this.#thinking = new Uint32Array(this.#words.length).fill(0xffffffff)
     if (!reasoning?.open) this.#state = constraint.start({ afterReasoning: false })
     // Also where the thinking is open: a constraint that cannot begin fails now, not after it.
-    constraint.start({ afterReasoning: true }).mask(this.#words)
+    const probe = constraint.start({ afterReasoning: true })
+    probe.mask(this.#words)
+    probe.dispose?.()
     for (const id of stopIds) setBit(this.#thinking, id, false)
     for (const id of reasoning?.exitIds ?? [])
       if (!hasBit(this.#words, id)) setBit(this.#thinking, id, false)
@@ -50,6 +54,11 @@ export class Guide {
 
   get done(): boolean {
     return this.#state?.done ?? false
+  }
+
+  dispose(): void {
+    this.#state?.dispose?.()
+    this.#state = undefined
   }
 
   /** What may come next; valid until the next call. */
@@ -68,7 +77,7 @@ export class Guide {
   observe(id: number, wasThinking: boolean, isThinking: boolean): void {
     this.#first = false
     if (isThinking) {
-      this.#state = undefined
+      this.dispose()
       return
     }
     if (wasThinking) this.#state = this.#constraint.start({ afterReasoning: true })

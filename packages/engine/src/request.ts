@@ -148,11 +148,13 @@ export class Request {
   /** Ends the stream. What the caller cancelled is not delivered any more. */
   finish(reason: FinishReason): void {
     this.state = 'done'
+    this.#guide?.dispose()
     this.#sink.close(this.#summary(reason), reason === 'cancelled')
   }
 
   fail(error: unknown): void {
     this.state = 'done'
+    this.#guide?.dispose()
     this.#sink.fail(error)
   }
 
