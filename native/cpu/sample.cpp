@@ -227,6 +227,9 @@ void sample_row(const OpCall& call, int64_t n) {
   if (best < 0 && is_masked(call, n)) return report(call, n, p.wanted, best, top, std::log(sum));
   HADAL_EXPECT(best >= 0, "%s: row %lld: expected a token that the logit bias leaves possible, got none", kName,
                static_cast<long long>(n));
+  HADAL_EXPECT(std::isfinite(z[static_cast<size_t>(best)]),
+               "%s: row %lld: expected a finite largest logit after bias and penalties, got %g", kName,
+               static_cast<long long>(n), z[static_cast<size_t>(best)]);
   int32_t chosen = best;
   if (p.temperature > 0) {
     std::vector<Candidate> candidates;

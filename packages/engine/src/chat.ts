@@ -13,7 +13,7 @@ import {
 import type { Engine, TokenStream } from './engine.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
-import type { Finish } from './request.ts'
+import type { Finish, Token } from './request.ts'
 import type { GenerateOptions } from './sampling.ts'
 import { createStream, type Sink, type Stream } from './stream.ts'
 
@@ -28,8 +28,12 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly maxReasoningTokens?: number
 }
 
-/** A piece of the answer; `atMs` is the time since the request began. */
-export type ChatPart = Part & { readonly atMs: number }
+/**
+ * A piece of the answer; `atMs` is the time since the request began. With `topLogprobs` a piece brings the tokens
+ * that came since the one before it, their probabilities and rivals: a token that yields no text of its own, such
+ * as a tag or half a character, comes with the next piece.
+ */
+export type ChatPart = Part & { readonly atMs: number; readonly tokens?: readonly Token[] }
 
 export interface ChatFinish extends Finish {
   /** The whole answer. */
@@ -65,7 +69,7 @@ export function chat(
         opensReasoning: prompt.opensReasoning,
         stop: stopTexts(stop),
       })
-      const answer = new Answer(text)
+      const answer = new Answer(text, (generate.topLogprobs ?? 0) > 0)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
       const pumped = pump(tokens, answer, sink)
       return async () => {
@@ -103,7 +107,7 @@ async function pump(
         sink.close(answer.finish(next.value), next.value.reason === 'cancelled')
         return
       }
-      deliver(answer.push(next.value.id))
+      deliver(answer.push(next.value))
       if (answer.stopped) {
         const { value } = (await tokens.return()) as IteratorReturnResult<Finish>
         sink.close(answer.finish({ ...value, reason: 'stop' }))
@@ -120,20 +124,24 @@ class Answer {
   readonly #stream: TextStream | undefined
   readonly #began: number = performance.now()
   readonly #toolCalls: ToolCall[] = []
+  readonly #reportsTokens: boolean
+  #tokens: Token[] = []
   #text = ''
   #reasoning = ''
   #reasoningEnd = 0
 
-  constructor(stream: TextStream | undefined) {
+  constructor(stream: TextStream | undefined, reportsTokens = false) {
     this.#stream = stream
+    this.#reportsTokens = reportsTokens
   }
 
   get stopped(): boolean {
     return this.#stream?.stopped ?? false
   }
 
-  push(id: number): ChatPart[] {
-    return this.#take(this.#stream?.push(id) ?? [])
+  push(token: Token): ChatPart[] {
+    if (this.#reportsTokens) this.#tokens.push(token)
+    return this.#take(this.#stream?.push(token.id) ?? [])
   }
 
   end(): ChatPart[] {
@@ -161,7 +169,12 @@ class Answer {
     if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {
       this.#reasoningEnd = atMs
     }
-    return parts.map((part) => ({ ...part, atMs }))
+    return parts.map((part) => {
+      const tokens = this.#tokens
+      if (tokens.length === 0) return { ...part, atMs }
+      this.#tokens = []
+      return { ...part, atMs, tokens }
+    })
   }
 }
 

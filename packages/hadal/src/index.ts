@@ -2,6 +2,8 @@ export { CheckpointError } from '@hadal/checkpoint'
 export {
   type ChatFinish,
   type ChatPart,
+  type Constraint,
+  type ConstraintState,
   EngineError,
   type EngineStats,
   type Finish,

@@ -9,6 +9,7 @@
 import { createContext, Script } from 'node:vm'
 import { Template } from '@huggingface/jinja'
 import { isObject, TextError } from './error.ts'
+import { checkMessages } from './messages.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
 import { toolMarkers } from './tool-calls.ts'
 
@@ -124,6 +125,7 @@ export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer):
         ? 'v3'
         : 'v3.1',
     render(messages, options = {}) {
+      checkMessages(messages)
       const mark = marks.find((c) => !messages.some((m) => JSON.stringify(m).includes(c)))
       if (mark === undefined)
         throw new TextError('messages: expected text, got every Unicode noncharacter')

@@ -7,7 +7,10 @@ export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
   context: { type: 'string', description: 'longest conversation in tokens' },
   precision: { type: 'string', description: 'fast (default) or reference' },
-  isa: { type: 'string', description: 'avx512vbmi, avx512, avx2 or portable (HADAL_ISA)' },
+  isa: {
+    type: 'string',
+    description: 'avx512bf16, avx512vbmi, avx512, avx2 or portable (HADAL_ISA)',
+  },
 } as const
 
 export const samplingArgs = {
@@ -28,6 +31,14 @@ export function numberFlag(values: Values, name: string): number | undefined {
   if (value === undefined || value === '') return undefined
   const n = Number(value)
   if (!Number.isFinite(n)) throw new UsageError(`--${name}: expected a number, got "${value}"`)
+  return n
+}
+
+/** A whole number of at least 1 from a flag. */
+function countFlag(values: Values, name: string): number | undefined {
+  const n = numberFlag(values, name)
+  if (n !== undefined && !(Number.isSafeInteger(n) && n >= 1))
+    throw new UsageError(`--${name}: expected a whole number of at least 1, got "${values[name]}"`)
   return n
 }
 
@@ -52,14 +63,17 @@ export function samplingOptions(values: Values): Record<string, number> {
 /** Loads the model that the flags name, with a bar on stderr when it takes long. */
 export async function loadFromFlags(folder: string | undefined, values: Values): Promise<Llm> {
   const threads =
-    numberFlag(values, 'threads') ?? numberFlag({ threads: process.env.HADAL_THREADS }, 'threads')
-  const contextLength = numberFlag(values, 'context')
+    countFlag(values, 'threads') ?? countFlag({ threads: process.env.HADAL_THREADS }, 'threads')
+  const contextLength = countFlag(values, 'context')
+  const { precision } = values
+  if (precision !== undefined && precision !== 'fast' && precision !== 'reference')
+    throw new UsageError(`--precision: expected fast or reference, got "${precision}"`)
   const bar = progressBar()
   const options: LoadOptions = {
     onProgress: bar.update,
     ...(threads !== undefined && { threads }),
     ...(contextLength !== undefined && { contextLength }),
-    ...(values.precision !== undefined && { precision: values.precision as 'fast' }),
+    ...(precision !== undefined && { precision }),
     ...(values.isa !== undefined && { isa: String(values.isa) }),
   }
   try {

@@ -19,7 +19,7 @@ import {
 import type { Decoder, KvCache } from '../decoder.ts'
 import { type DecoderOptions, readHead } from '../deepseek/decoder.ts'
 import type { StepInputs } from '../inputs.ts'
-import { inverseFrequencies, ropeFactor, softmaxScale } from '../rope.ts'
+import { inverseFrequencies, ropeFactor } from '../rope.ts'
 import type { Weights } from '../weights.ts'
 import type { DenseConfig } from './config.ts'
 
@@ -83,7 +83,7 @@ export async function denseDecoder(
     style: 'halves',
     factor: ropeFactor(c.rope),
   } as const
-  const scale = softmaxScale(c.rope, c.headDim)
+  const scale = c.headDim ** -0.5 // YaRN's mscale² is MLA's alone
   const cache = () => device.tensor(options.kvDtype, [options.blockCount, 64, kvWidth])
   const caches = Array.from({ length: c.layers }, (): KvCache => ({ tensors: [cache(), cache()] }))
   const layers: LayerWeights[] = []
