@@ -118,15 +118,23 @@ export async function run(tokenizerFile: string, xgrammarFile: string | undefine
   ]
   const [compile, first, later] = [new Times(), new Times(), new Times()]
   const samples: [string, number[]][] = []
+  const worst: [string, number][] = []
   for (const [name, make] of grammars) {
+    const used = process.cpuUsage()
     began = performance.now()
     const compiled = vocabulary.compile(make())
     compile.add(began)
+    const { user, system } = process.cpuUsage(used)
+    worst.push([name, (user + system) / 1000])
     const next = random(name.length)
     for (let i = 0; i < texts; i++)
       samples.push([name, walk(compiled, vocabulary, tokenizer, next, i === 0 ? first : later)])
   }
   console.log(`compile ${compile}\nmask, first text ${first}\nmask, later texts ${later}`)
+  const slowest = worst.sort((a, b) => b[1] - a[1]).slice(0, 5)
+  console.log(
+    `most CPU to compile: ${slowest.map(([name, ms]) => `${name} ${ms.toFixed(0)} ms`).join(', ')}`,
+  )
   if (xgrammarFile) await compare(tokenizer, xgrammarFile, samples)
 }
 
