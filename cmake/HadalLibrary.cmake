@@ -1,4 +1,4 @@
-# The static library `hadal`: core and CPU ops. Object libraries, because core names the CPU backend and
+# The static library `hadal`: core, CPU ops, grammars. Object libraries, because core names the CPU backend and
 # the CPU ops use core, a cycle that archives would need to be listed twice for.
 
 # Only these files are compiled for more than the base instruction set; they are entered after a CPUID test.
@@ -26,6 +26,7 @@ function(hadal_add_library)
   file(GLOB core CONFIGURE_DEPENDS ${native}/core/*.cpp)
   file(GLOB cpu CONFIGURE_DEPENDS ${native}/cpu/*.cpp)
   file(GLOB kernels CONFIGURE_DEPENDS ${native}/cpu/kernels/*.cpp)
+  file(GLOB grammar CONFIGURE_DEPENDS ${native}/grammar/*.cpp)
   hadal_is_x86_64(x86)
   if(NOT x86)
     list(FILTER kernels EXCLUDE REGEX "/avx[0-9a-z_]*\\.cpp$")
@@ -36,8 +37,11 @@ function(hadal_add_library)
   hadal_leaf_flags()
   hadal_object_library(hadal_cpu ${cpu} ${kernels})
 
+  hadal_object_library(hadal_grammar ${grammar})
+
   find_package(Threads REQUIRED)
-  add_library(hadal STATIC $<TARGET_OBJECTS:hadal_core> $<TARGET_OBJECTS:hadal_cpu>)
+  add_library(hadal STATIC
+    $<TARGET_OBJECTS:hadal_core> $<TARGET_OBJECTS:hadal_cpu> $<TARGET_OBJECTS:hadal_grammar>)
   target_include_directories(hadal PUBLIC ${native}/include)
   target_link_libraries(hadal PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 endfunction()

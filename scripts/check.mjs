@@ -16,12 +16,14 @@ const importLaw = {
   text: {},
   model: { kernels: true, checkpoint: true },
   engine: { model: true, text: /^chat\.ts$/ },
+  grammar: { native: true },
   nano: {},
   hadal: {
     engine: true,
     model: true,
     checkpoint: true,
     text: true,
+    grammar: true,
     nano: true,
     kernels: /^cli\//,
     native: /^cli\//,
@@ -33,8 +35,9 @@ const includeLaw = {
   include: ['hadal'],
   core: ['core', 'hadal'],
   cpu: ['cpu', 'core', 'hadal'],
+  grammar: ['grammar', 'core', 'hadal'],
   addon: ['addon', 'hadal'],
-  tests: ['tests', 'cpu', 'core', 'hadal'],
+  tests: ['tests', 'grammar', 'cpu', 'core', 'hadal'],
 }
 
 export function list(folder, pattern) {

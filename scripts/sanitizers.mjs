@@ -48,7 +48,7 @@ if (!thread) {
   heading(`the addon in Node, ${kinds}`)
   // Node and V8 keep memory until exit, so leaks are looked for in the native programs alone.
   const preload = `${runtime('libasan.so')} ${runtime('libubsan.so')}`
-  const suites = ['packages/native', 'packages/kernels', 'packages/model', 'packages/engine']
+  const suites = ['native', 'kernels', 'model', 'engine', 'grammar'].map((s) => `packages/${s}`)
   runVitest([...suites, '--testTimeout=300000', '--hookTimeout=300000'], total, {
     env: {
       ...environment,

@@ -17,5 +17,6 @@ struct Binding {
 std::span<const Binding> device_bindings();
 std::span<const Binding> buffer_bindings();
 std::span<const Binding> program_bindings();
+std::span<const Binding> grammar_bindings();
 
 }  // namespace hadal::addon

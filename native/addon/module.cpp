@@ -18,7 +18,8 @@ bool define(napi_env env, napi_value exports, const hadal::addon::Binding& bindi
 
 extern "C" NAPI_MODULE_INIT() {
   using namespace hadal::addon;
-  for (const auto& bindings : {device_bindings(), buffer_bindings(), program_bindings()})
+  for (const auto& bindings :
+       {device_bindings(), buffer_bindings(), program_bindings(), grammar_bindings()})
     for (const Binding& binding : bindings)
       if (!define(env, exports, binding)) return nullptr;
   return exports;

@@ -162,7 +162,7 @@ void step_dims(Napi::Value value, const char* name, int64_t (&dims)[HADAL_STEP_D
 
 Bytes host_bytes(Napi::Value value, const char* name) {
   constexpr const char* kExpected =
-      "a Float32Array, Int32Array, Uint8Array, Uint16Array or Float64Array";
+      "a Float32Array, Int32Array, Uint32Array, Uint8Array, Uint16Array or Float64Array";
   if (!value.IsTypedArray()) invalid("%s: expected %s, got %s", name, kExpected, type_name(value));
   const napi_env env = value.Env();
   napi_typedarray_type type;
@@ -174,7 +174,8 @@ Bytes host_bytes(Napi::Value value, const char* name) {
   size_t element = 0;
   if (type == napi_uint8_array) element = 1;
   if (type == napi_uint16_array) element = 2;
-  if (type == napi_int32_array || type == napi_float32_array) element = 4;
+  if (type == napi_int32_array || type == napi_uint32_array || type == napi_float32_array)
+    element = 4;
   if (type == napi_float64_array) element = 8;
   if (element == 0) invalid("%s: expected %s, got another typed array", name, kExpected);
   bool plain = false, detached = false;

@@ -2,12 +2,12 @@
 // a handle is a heap cell around a shared pointer, so that a program outlives the handles it names.
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "core/cpu_info.h"
 #include "core/device.h"
+#include "core/guard.h"
 #include "core/last_error.h"
 #include "core/program.h"
 #include "core/status.h"
@@ -25,29 +25,9 @@ struct hadal_program {
 
 namespace {
 
-template <typename Body>
-hadal_status guard(Body&& body) noexcept {
-  try {
-    body();
-    return HADAL_OK;
-  } catch (const hadal::Error& error) {
-    hadal::set_last_error(error.what());
-    return error.status;
-  } catch (const std::bad_alloc&) {
-    hadal::set_last_error("out of memory");
-    return HADAL_ERROR_NO_MEMORY;
-  } catch (const std::exception& error) {
-    hadal::set_last_error(error.what());
-    return HADAL_ERROR_INTERNAL;
-  } catch (...) {
-    hadal::set_last_error("unknown exception");
-    return HADAL_ERROR_INTERNAL;
-  }
-}
+using hadal::guard;
 
-void expect(const void* pointer, const char* name) {
-  HADAL_EXPECT(pointer != nullptr, "%s: expected a pointer, got NULL", name);
-}
+void expect(const void* pointer, const char* name) { hadal::expect_pointer(pointer, name); }
 
 template <size_t N>
 void copy_text(char (&to)[N], const std::string& from) {

@@ -1,4 +1,4 @@
-// sample: one next token per row of logits. Order: bias, penalties, temperature, top-k, top-p, min-p, draw.
+// sample: one next token per row of logits. Order: mask, bias, penalties, temperature, top-k, top-p, min-p, draw.
 // A draw depends on (seed, counter) and the row alone. A row is sampled by one thread; oracle and fast form
 // share the body, because a choice has no tolerance.
 #include <algorithm>
@@ -19,6 +19,7 @@ constexpr int64_t kTop = 20;
 enum Argument : size_t {
   kIds, kLogprobs, kTopIds, kTopLogprobs, kLogits, kParams, kSeeds,
   kHistoryOffsets, kHistoryIds, kBiasOffsets, kBiasIds, kBiasValues,
+  kMasked, kMasks,  // both or none
 };
 
 struct Params {
@@ -48,6 +49,11 @@ void check(const OpCall& call) {
   expect_dense(call, kName, kBiasOffsets, "bias_offsets", kInt, {-1});
   expect_dense(call, kName, kBiasIds, "bias_ids", kInt, {-1});
   expect_dense(call, kName, kBiasValues, "bias_values", kFloat, {call[kBiasIds].shape[0]});
+  HADAL_EXPECT(call.has(kMasked) == call.has(kMasks), "%s: expected masked and masks together, got one", kName);
+  if (call.has(kMasks)) {
+    expect_dense(call, kName, kMasked, "masked", kInt, {N});
+    expect_dense(call, kName, kMasks, "masks", kInt, {N, (call[kLogits].shape[1] + 31) / 32});
+  }
   for (const size_t i : {kHistoryOffsets, kBiasOffsets})
     HADAL_EXPECT(call[i].shape[0] >= N + 1, "%s: offsets: expected at least %lld entries, got %lld", kName,
                  static_cast<long long>(N + 1), static_cast<long long>(call[i].shape[0]));
@@ -64,6 +70,15 @@ Params params(const OpCall& call, int64_t n) {
   HADAL_EXPECT(std::isfinite(p[5]) && std::isfinite(p[6]), "%s: row %lld: penalties: expected finite, got %g, %g", kName, row, p[5], p[6]);
   HADAL_EXPECT(p[7] >= 0 && p[7] <= kTop, "%s: row %lld: top logprobs: expected 0 to 20, got %g", kName, row, p[7]);
   return {p[0], p[1], p[3], p[4], p[5], p[6], static_cast<int64_t>(p[2]), static_cast<int64_t>(p[7])};
+}
+
+bool is_masked(const OpCall& call, int64_t n) { return call.has(kMasks) && call[kMasked].as<int32_t>()[n] != 0; }
+
+// Ids whose bit is 0 become impossible; masks of rows that are not masked are never read.
+void apply_mask(const OpCall& call, int64_t n, std::vector<float>& z) {
+  const auto* words = call[kMasks].row<uint32_t>(n);
+  for (size_t i = 0; i < z.size(); ++i)
+    if ((words[i / 32] >> (i % 32) & 1) == 0) z[i] = -std::numeric_limits<float>::infinity();
 }
 
 struct Range {
@@ -174,7 +189,7 @@ void report(const OpCall& call, int64_t n, int64_t wanted, int32_t chosen, doubl
   const int64_t V = call[kLogits].shape[1];
   const auto logprob = [&](int32_t id) { return static_cast<float>(logits[id] - top - log_sum); };
   call[kIds].as<int32_t>()[n] = chosen;
-  call[kLogprobs].as<float>()[n] = logprob(chosen);
+  call[kLogprobs].as<float>()[n] = chosen < 0 ? 0.0f : logprob(chosen);
   auto* ids = call[kTopIds].row<int32_t>(n);
   auto* logprobs = call[kTopLogprobs].row<float>(n);
   std::fill(ids, ids + kTop, -1);
@@ -202,11 +217,14 @@ void sample_row(const OpCall& call, int64_t n) {
     if (!std::isnan(logits[i])) sum += std::exp(logits[i] - top);
 
   std::vector<float> z(logits, logits + V);
+  if (is_masked(call, n)) apply_mask(call, n, z);
   apply_bias(call, n, z);
   apply_penalties(call, n, p, z);
   int32_t best = -1;
   for (int32_t i = 0; i < V; ++i)
     if (z[static_cast<size_t>(i)] > (best < 0 ? -std::numeric_limits<float>::infinity() : z[static_cast<size_t>(best)])) best = i;
+  // A mask that leaves nothing is its request's trouble and no reason to fail the others of the step.
+  if (best < 0 && is_masked(call, n)) return report(call, n, p.wanted, best, top, std::log(sum));
   HADAL_EXPECT(best >= 0, "%s: row %lld: expected a token that the logit bias leaves possible, got none", kName,
                static_cast<long long>(n));
   HADAL_EXPECT(std::isfinite(z[static_cast<size_t>(best)]),
@@ -231,6 +249,6 @@ void run(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op sample_op = {kName, 12, 12, 4, 0, check, run, run};
+const Op sample_op = {kName, 12, 14, 4, 0, check, run, run};
 
 }  // namespace hadal::cpu

@@ -142,6 +142,55 @@ static void add_two_rows(hadal_device* device, hadal_precision precision) {
   hadal_buffer_release(memory);
 }
 
+/* A vocabulary of a, b, "ab" and an end; a grammar of "ab". */
+static void follow_a_grammar(void) {
+  const uint8_t bytes[4] = {'a', 'b', 'a', 'b'};
+  const int32_t offsets[5] = {0, 1, 2, 4, 4}, end = 3;
+  const uint32_t words[] = {0x31475248u, 1, 0, 1, 0, 2, 'a' | 'b' << 8, 0};
+  const uint64_t count = sizeof(words) / sizeof(words[0]);
+  hadal_vocabulary* vocabulary = NULL;
+  hadal_grammar* grammar = NULL;
+  hadal_matcher* matcher = NULL;
+  uint32_t mask = 0, allowed = 0;
+  int32_t accepted = 0;
+  check(hadal_vocabulary_create(&vocabulary, bytes, offsets, 4, 4, 4, &end, 1) == HADAL_OK,
+        "a vocabulary is created");
+  hadal_vocabulary_release(vocabulary);
+  check(invalid(hadal_vocabulary_create(&vocabulary, NULL, offsets, 4, 4, 4, &end, 1)) && !vocabulary,
+        "a vocabulary without bytes is refused");
+  hadal_vocabulary_create(&vocabulary, bytes, offsets, 4, 4, 4, &end, 1);
+  check(hadal_grammar_compile(&grammar, vocabulary, words, count) == HADAL_OK, "a grammar is compiled");
+  hadal_vocabulary_release(vocabulary); /* the grammar keeps it */
+  check(hadal_matcher_create(&matcher, grammar, 0) == HADAL_OK, "a matcher is created");
+  hadal_matcher_release(matcher);
+  check(invalid(hadal_matcher_create(&matcher, grammar, 1)) && !matcher, "an entry too many is refused");
+  hadal_matcher_create(&matcher, grammar, 0);
+  hadal_grammar_release(grammar); /* the matcher keeps it */
+  check(hadal_matcher_mask(matcher, &mask, 1, &allowed) == HADAL_OK && mask == 5 && allowed == 2,
+        "a and ab may begin");
+  check(invalid(hadal_matcher_mask(matcher, &mask, 2, &allowed)), "a mask of another size is refused");
+  check(hadal_matcher_accept(matcher, 1, &accepted) == HADAL_OK && !accepted, "b may not");
+  check(hadal_matcher_accept(matcher, 2, &accepted) == HADAL_OK && accepted &&
+            hadal_matcher_state(matcher) == (HADAL_MATCHER_CAN_END | HADAL_MATCHER_DONE),
+        "ab is the whole text");
+  check(hadal_matcher_rollback(matcher, 1) == HADAL_OK && hadal_matcher_state(matcher) == 0,
+        "it is taken back");
+  check(invalid(hadal_matcher_rollback(matcher, 1)), "more than there was is not");
+  check(hadal_matcher_reset(matcher) == HADAL_OK, "a matcher is reset");
+  hadal_matcher_release(matcher);
+  check(invalid(hadal_vocabulary_create(NULL, bytes, offsets, 4, 4, 4, &end, 1)) &&
+            invalid(hadal_vocabulary_create(&vocabulary, bytes, NULL, 4, 4, 4, &end, 1)) &&
+            invalid(hadal_grammar_compile(&grammar, NULL, words, count)) &&
+            invalid(hadal_matcher_create(&matcher, NULL, 0)) &&
+            invalid(hadal_matcher_mask(NULL, &mask, 1, &allowed)) &&
+            invalid(hadal_matcher_accept(NULL, 0, &accepted)) && invalid(hadal_matcher_rollback(NULL, 0)) &&
+            invalid(hadal_matcher_reset(NULL)) && hadal_matcher_state(NULL) == 0,
+        "NULL handles of grammars are refused");
+  hadal_vocabulary_release(NULL);
+  hadal_grammar_release(NULL);
+  hadal_matcher_release(NULL);
+}
+
 int main(void) {
   hadal_device* device = NULL;
   library_facts();
@@ -151,6 +200,7 @@ int main(void) {
   null_handles(device);
   add_two_rows(device, HADAL_FAST);
   add_two_rows(device, HADAL_REFERENCE);
+  follow_a_grammar();
   hadal_device_release(device);
   printf("%d passed, %d failed, 0 skipped\n", passed, failed);
   return failed == 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-/* Hadal's C ABI: devices, buffers, programs. C11, self-contained, the only header that the addon and
+/* Hadal's C ABI: devices, buffers, programs, grammars. C11, self-contained, the only header that the addon and
  * other languages see.
  *
  * A program is recorded once (hadal_program_append, one call per op) and replayed many times
@@ -8,7 +8,7 @@
  * thread is hadal_last_error(). No function aborts, exits or throws.
  *
  * Threads: handles may be used from any thread. Recording one program from two threads at once is
- * not allowed; runs on one device are serialised inside.
+ * not allowed; runs on one device are serialised inside. A matcher is used from one thread at a time.
  */
 #ifndef HADAL_H
 #define HADAL_H
@@ -143,6 +143,40 @@ HADAL_API hadal_status hadal_program_run(hadal_program* program, const int64_t d
 /* Nanoseconds spent per op of the last run, when profiling was switched on; count = program size. */
 HADAL_API hadal_status hadal_program_profile(hadal_program* program, int32_t enable);
 HADAL_API hadal_status hadal_program_timings(const hadal_program* program, uint64_t* nanoseconds, uint32_t count);
+
+/* Constrained decoding. A vocabulary is built once per tokenizer, a grammar compiled once from words (their format:
+ * native/grammar/ir.h), and a matcher follows one text: mask, choose, accept. Each keeps what it was made from. */
+typedef struct hadal_vocabulary hadal_vocabulary;
+typedef struct hadal_grammar hadal_grammar;
+typedef struct hadal_matcher hadal_matcher;
+
+enum {
+  HADAL_MATCHER_CAN_END = 1, /* the text may end here */
+  HADAL_MATCHER_DONE = 2     /* nothing may follow but the end */
+};
+
+/* Token i is the bytes from offsets[i] to offsets[i + 1]; none: it matches by its id alone. size: ids of a mask, at
+ * least count; end_ids: ids that end a text. Everything is copied. */
+HADAL_API hadal_status hadal_vocabulary_create(hadal_vocabulary** vocabulary, const uint8_t* bytes,
+                                               const int32_t* offsets, uint32_t count, uint64_t byte_count,
+                                               uint32_t size, const int32_t* end_ids, uint32_t end_count);
+HADAL_API void hadal_vocabulary_release(hadal_vocabulary* vocabulary);
+/* HADAL_ERROR_UNSUPPORTED: too ambiguous to follow. */
+HADAL_API hadal_status hadal_grammar_compile(hadal_grammar** grammar, const hadal_vocabulary* vocabulary,
+                                             const uint32_t* words, uint64_t count);
+HADAL_API void hadal_grammar_release(hadal_grammar* grammar);
+/* entry: which of the grammar's beginnings. */
+HADAL_API hadal_status hadal_matcher_create(hadal_matcher** matcher, const hadal_grammar* grammar, uint32_t entry);
+HADAL_API void hadal_matcher_release(hadal_matcher* matcher);
+/* Bit id % 32 of words[id / 32]: id may come next; count = ceil(size / 32). allowed: how many may. */
+HADAL_API hadal_status hadal_matcher_mask(hadal_matcher* matcher, uint32_t* words, uint32_t count, uint32_t* allowed);
+/* accepted: 0 when the id may not come next; nothing changes then. */
+HADAL_API hadal_status hadal_matcher_accept(hadal_matcher* matcher, int32_t id, int32_t* accepted);
+/* Takes back the last ids, 256 at most. */
+HADAL_API hadal_status hadal_matcher_rollback(hadal_matcher* matcher, uint32_t tokens);
+HADAL_API hadal_status hadal_matcher_reset(hadal_matcher* matcher);
+/* HADAL_MATCHER_* flags. */
+HADAL_API int32_t hadal_matcher_state(const hadal_matcher* matcher);
 
 #ifdef __cplusplus
 }

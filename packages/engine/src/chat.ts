@@ -183,7 +183,7 @@ function stopTexts(stop: unknown): readonly string[] {
 function reasoningOptions(
   tokenizer: Tokenizer,
   prompt: RenderedPrompt,
-  { thinking, maxReasoningTokens, endThinking }: ChatOptions,
+  { thinking, maxReasoningTokens, endThinking, constraint }: ChatOptions,
 ): ReasoningOptions | undefined {
   if (
     maxReasoningTokens !== undefined &&
@@ -197,7 +197,9 @@ function reasoningOptions(
   const budget = thinking === false && prompt.opensReasoning ? 0 : maxReasoningTokens
   checkSignal(endThinking, 'endThinking')
   const callsId = tokenizer.idOf(toolMarkers.callsBegin)
-  const [openId, closeId] = [tokenizer.idOf('<think>'), tokenizer.idOf('</think>')]
+  const closeId = tokenizer.idOf('</think>')
+  // A constraint lets the model open its thinking, unless the caller wants none.
+  const openId = constraint && thinking === false ? undefined : tokenizer.idOf('<think>')
   if (closeId === undefined) {
     if (budget === undefined) return undefined
     reject('option maxReasoningTokens: expected a tokenizer with a token </think>, got one without')

@@ -5,6 +5,8 @@ export type EngineErrorCode =
   | 'ERR_HADAL_REQUEST'
   /** The engine was disposed of before the call. */
   | 'ERR_HADAL_DISPOSED'
+  /** The request's constraint could not be followed; only this request ends. */
+  | 'ERR_HADAL_CONSTRAINT'
   /** A step of the model failed; `cause` is the model's error. */
   | 'ERR_HADAL_STEP'
   /** As many requests wait as may; try again in `retryAfterMs`. */

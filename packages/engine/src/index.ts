@@ -1,4 +1,5 @@
 export * from './chat.ts'
+export type { Constraint, ConstraintState } from './constraint.ts'
 export * from './engine.ts'
 export * from './error.ts'
 export type { DrainOptions, EngineOptions } from './options.ts'

@@ -180,6 +180,7 @@ function checkSampled(sampled: Sampled, step: Step, vocabularySize: number): voi
   for (let row = 0; row < rows; row++) {
     const id = ids[row]!
     if (id >= 0 && id < vocabularySize) continue
+    if (id === -1 && step.batch.sampling[row]?.mask) continue // its request ends, see Request.accept
     throw new Error(`model.step: row ${row}: expected an id below ${vocabularySize}, got ${id}`)
   }
 }

@@ -1,6 +1,8 @@
 // The state of one request: its ids so far, its KV blocks, its clock, and where its tokens go.
 // Changed by the scheduler alone; main thread only.
 import type { RowSampling } from '@hadal/model'
+import { constraintError, Guide } from './constraint.ts'
+import type { EngineError } from './error.ts'
 import type { BlockTable } from './kv-blocks.ts'
 import { idsToForce, observe, type ReasoningState, startReasoning, wantsEnd } from './reasoning.ts'
 import type { Sampling } from './sampling.ts'
@@ -67,6 +69,9 @@ export class Request {
   readonly #sink: Sink<Token, Finish>
   readonly #contextLength: number
   readonly #reasoning: ReasoningState
+  readonly #guide: Guide | undefined
+  /** Why the constraint cannot be followed further. */
+  #broken: EngineError | undefined
   #ids: Int32Array
   #length: number
   #preempted = false
@@ -90,6 +95,8 @@ export class Request {
     this.#ids = prompt
     this.#length = prompt.length
     this.#reasoning = startReasoning(sampling.reasoning)
+    const { constraint, reasoning, stopIds, vocabularySize } = sampling
+    this.#guide = constraint && new Guide(constraint, reasoning, stopIds, vocabularySize)
   }
 
   get priority(): number {
@@ -121,7 +128,7 @@ export class Request {
     const counts = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
     const [counter, history] = [this.outputLength, counts ? this.ids : none]
     // Written out: this runs for every row of every step.
-    return {
+    const row: RowSampling = {
       temperature,
       topP,
       topK,
@@ -134,6 +141,17 @@ export class Request {
       frequencyPenalty,
       counter,
       history,
+    }
+    return this.#guide ? { ...row, ...this.#mask() } : row
+  }
+
+  /** A constraint that fails ends its request when the step comes back; the others of the step go on. */
+  #mask(): { readonly mask?: Uint32Array } {
+    try {
+      return this.#guide ? { mask: this.#guide.mask() } : {}
+    } catch (cause) {
+      this.#broken = constraintError(cause)
+      return {}
     }
   }
 
@@ -159,12 +177,15 @@ export class Request {
   }
 
   /** Forces what a budget of 0 forces before the first id; returns a reason if that was the end. */
-  begin(): FinishReason | undefined {
+  begin(): FinishReason | EngineError | undefined {
     return this.#force()
   }
 
-  /** Takes the id that the model chose; returns why the request ends, if it does. */
-  accept(chosen: Chosen): FinishReason | undefined {
+  /** Takes the id that the model chose; returns why the request ends, or its error, if it does. */
+  accept(chosen: Chosen): FinishReason | EngineError | undefined {
+    if (this.#broken) return this.#broken
+    if (chosen.id < 0)
+      return constraintError('expected a possible id among those allowed, got none')
     if (wantsEnd(this.#reasoning, this.sampling.reasoning) && !this.#closes(chosen.id)) {
       return this.#force()
     }
@@ -176,11 +197,13 @@ export class Request {
   /** Ends the stream. What the caller cancelled is not delivered any more. */
   finish(reason: FinishReason): void {
     this.state = 'done'
+    this.#guide?.dispose()
     this.#sink.close(this.#summary(reason), reason === 'cancelled')
   }
 
   fail(error: unknown): void {
     this.state = 'done'
+    this.#guide?.dispose()
     this.#sink.fail(error)
   }
 
@@ -190,7 +213,7 @@ export class Request {
     return id === closeId || exitIds?.includes(id) === true
   }
 
-  #force(): FinishReason | undefined {
+  #force(): FinishReason | EngineError | undefined {
     for (const id of idsToForce(this.#reasoning, this.sampling.reasoning)) {
       const end = this.#append({ id, logprob: 0, forced: true })
       if (end) return end
@@ -198,17 +221,24 @@ export class Request {
     return undefined
   }
 
-  #append(token: Token): FinishReason | undefined {
+  #append(token: Token): FinishReason | EngineError | undefined {
     if (this.#length === this.#ids.length) {
       const grown = new Int32Array(Math.min(this.#contextLength, Math.max(64, this.#length * 2)))
       grown.set(this.#ids)
       this.#ids = grown
     }
-    this.#ids[this.#length++] = token.id
+    const wasOpen = this.#reasoning.open
     observe(this.#reasoning, this.sampling.reasoning, token.id, token.forced ?? false)
+    try {
+      this.#guide?.observe(token.id, wasOpen, this.#reasoning.open)
+    } catch (cause) {
+      return constraintError(cause)
+    }
+    this.#ids[this.#length++] = token.id
     this.#lastAt = performance.now()
     if (this.outputLength === 1) this.#firstAt = this.#lastAt
     this.#sink.push(token)
+    if (this.#guide?.done) return 'stop'
     if (this.outputLength >= this.sampling.maxTokens) return 'length'
     return this.#length >= this.#contextLength ? 'context' : undefined
   }

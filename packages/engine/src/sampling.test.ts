@@ -114,6 +114,7 @@ describe('options', () => {
       ...{ maxTokens: Number.POSITIVE_INFINITY, temperature: 1, topP: 1, topK: 0, minP: 0 },
       ...{ repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, bias: undefined },
       ...{ topLogprobs: 0, stopIds: new Set(), reasoning: undefined, priority: 0 },
+      ...{ constraint: undefined, vocabularySize: 512 },
     })
     expect(seed >= 0n && seed < 1n << 64n).toBe(true)
   })

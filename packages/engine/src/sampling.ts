@@ -1,6 +1,7 @@
 // What a caller asks for, checked and completed: options + the checkpoint's defaults → plain numbers.
 // Every message names the option, what was expected and what came.
 import { randomBytes } from 'node:crypto'
+import type { Constraint } from './constraint.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
 
@@ -33,6 +34,8 @@ export interface GenerateOptions {
   readonly priority?: number
   /** Only requests with the same salt share cached prefixes, so that none can tell what others asked. */
   readonly cacheSalt?: string
+  /** What the answer may be, id by id; thinking is free. Complete, it ends with reason 'stop'. */
+  readonly constraint?: Constraint
 }
 
 /** What the checkpoint's authors recommend (generation_config.json), as read by the caller. */
@@ -66,6 +69,8 @@ export interface Sampling {
   readonly stopIds: ReadonlySet<number>
   readonly reasoning: ReasoningOptions | undefined
   readonly priority: number
+  readonly constraint: Constraint | undefined
+  readonly vocabularySize: number
 }
 
 export interface Range {
@@ -92,6 +97,7 @@ const ranges = {
 const known: ReadonlySet<string> = new Set([
   ...Object.keys(ranges),
   ...['seed', 'logitBias', 'stopIds', 'ignoreEos', 'signal', 'reasoning', 'cacheSalt'],
+  'constraint',
 ])
 
 const smallestTopP = 1e-6
@@ -136,6 +142,8 @@ export function resolveSampling(
     stopIds: resolveStopIds(options, defaults, vocabularySize),
     reasoning: resolveReasoning(options.reasoning, vocabularySize),
     priority: pick('priority', 0),
+    constraint: checkConstraint(options.constraint),
+    vocabularySize,
   }
 }
 
@@ -279,6 +287,11 @@ function resolveReasoning(
     )
   }
   return { ...reasoning, closeIds: ids }
+}
+
+function checkConstraint(constraint: Constraint | undefined): Constraint | undefined {
+  if (constraint === undefined || typeof constraint?.start === 'function') return constraint
+  reject(`option constraint: expected an object with start(), got ${show(constraint)}`)
 }
 
 function show(value: unknown): string {

@@ -2,6 +2,7 @@
 // promises. Requests stand in line (see `Line`); one that loses its blocks keeps its ids and its place.
 import type { ModelLimits, Sampled } from '@hadal/model'
 import { chosen, compose, type Step } from './compose.ts'
+import { EngineError } from './error.ts'
 import { KvBlocks, type KvOptions } from './kv-blocks.ts'
 import { isBefore, Line } from './line.ts'
 import { Pace } from './pace.ts'
@@ -56,7 +57,8 @@ export class Scheduler {
 
   submit(request: Request): void {
     const end = request.begin()
-    if (end) request.finish(end)
+    if (end instanceof EngineError) request.fail(end)
+    else if (end) request.finish(end)
     else this.#waiting.add(request)
   }
 
@@ -85,7 +87,8 @@ export class Scheduler {
       }
       if (row < 0) continue
       const end = request.accept(chosen(sampled, row, request.sampling.topLogprobs))
-      if (end) this.finish(request, end)
+      if (end instanceof EngineError) this.fail(request, end)
+      else if (end) this.finish(request, end)
     }
   }
 

@@ -24,10 +24,13 @@ for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) 
   if (!entry.isFile()) continue
   const file = path.join(entry.parentPath, entry.name)
   const text = readFileSync(file, 'utf8')
-    .replace(/(['"])@hadal\/(checkpoint|engine|kernels|model|text)\1/g, (_, quote, name) => {
-      const target = path.relative(path.dirname(file), path.join(out, name, 'src', 'index.js'))
-      return `${quote}${target.startsWith('.') ? target : `./${target}`}${quote}`
-    })
+    .replace(
+      /(['"])@hadal\/(checkpoint|engine|grammar|kernels|model|text)\1/g,
+      (_, quote, name) => {
+        const target = path.relative(path.dirname(file), path.join(out, name, 'src', 'index.js'))
+        return `${quote}${target.startsWith('.') ? target : `./${target}`}${quote}`
+      },
+    )
     .replace(/((?:from|import\()\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2')
   writeFileSync(file, text)
 }

@@ -41,6 +41,26 @@ describe('hadal run', () => {
     expect(hadal(['run', '--temperature', '0'], 'What is 348 + 987?').stdout).toBe('1335\n')
   })
 
+  it('holds the answer to a format', () => {
+    const file = path.join(work, 'schema.json')
+    writeFileSync(
+      file,
+      JSON.stringify({
+        type: 'object',
+        properties: { sum: { type: 'integer' } },
+        required: ['sum'],
+      }),
+    )
+    const run = (format: string) =>
+      hadal(['run', 'What is 2 + 2?', '--seed', '1', '--format', format])
+    expect(JSON.parse(run(file).stdout)).toEqual({ sum: expect.any(Number) })
+    expect(run('regex:[0-9]{3}').stdout).toMatch(/^[0-9]{3}\n$/)
+    expect(run('nowhere.json')).toMatchObject({ status: 2, stdout: '' })
+    const { status, stderr } = run('regex:(')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^hadal: pattern "\(": character 1: expected "\)"/m)
+  })
+
   it('takes an unquoted question, and words after -- as they are', () => {
     const words = 'How many r are in strawberry?'.split(' ')
     expect(hadal(['run', '--temperature', '0', ...words]).stdout).toBe('3\n')

@@ -2,6 +2,8 @@ export { CheckpointError } from '@hadal/checkpoint'
 export {
   type ChatFinish,
   type ChatPart,
+  type Constraint,
+  type ConstraintState,
   type DrainOptions,
   EngineError,
   type EngineErrorCode,
@@ -14,6 +16,7 @@ export {
   type Stream,
   type Token,
 } from '@hadal/engine'
+export { GrammarError } from '@hadal/grammar'
 export {
   type Forward,
   type ForwardOptions,
@@ -32,4 +35,6 @@ export type {
   LlmInfo,
   LoadOptions,
   Progress,
+  ResponseFormat,
+  ToolChoice,
 } from './types.ts'

@@ -12,6 +12,7 @@ import {
   TextError,
   type Tokenizer,
 } from '@hadal/text'
+import { Constraints } from './constraints.ts'
 import { checkChat, checkForward, checkGenerate, checkLoad } from './options.ts'
 import { endEngine, startEngine } from './start-engine.ts'
 import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
@@ -71,6 +72,9 @@ export async function load(
     eosTokenIds.length > 0 ? eosTokenIds : tokenizer.eosId === undefined ? [] : [tokenizer.eosId]
   const defaults = { ...engineDefaults(generation), eosTokenIds: ends }
   const engine = await startEngine(model, defaults, options)
+  const toolFormat = 'error' in template ? undefined : template.toolFormat
+  const { vocabularySize } = model.info
+  const constraints = new Constraints(tokenizer, vocabularySize, ends, toolFormat)
   let disposed: Promise<void> | undefined
 
   const llm: Llm = {
@@ -92,8 +96,10 @@ export async function load(
         checked(() => {
           checkChat(options)
           if ('error' in template) throw template.error
-          const { onFinish: _, ...rest } = options
-          return chat(engine, tokenizer, template, messages, rest)
+          const constraint = constraints.of(options)
+          const { onFinish, responseFormat, toolChoice, parallelToolCalls, ...rest } = options
+          const asked = { ...rest, ...(constraint && { constraint }) }
+          return chat(engine, tokenizer, template, messages, asked)
         }),
       )
     },

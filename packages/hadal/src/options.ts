@@ -19,18 +19,22 @@ const loadNames: Names<LoadOptions> = {
   agingMs: true,
 }
 
-const samplingNames: Names<Omit<GenerateCallOptions, 'reasoning'>> = {
+const samplingNames: Names<Omit<GenerateCallOptions, 'reasoning' | 'constraint'>> = {
   ...{ maxTokens: true, temperature: true, topP: true, topK: true, minP: true, seed: true },
   ...{ repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, logitBias: true },
   ...{ topLogprobs: true, stopIds: true, ignoreEos: true, signal: true, onFinish: true },
   ...{ priority: true, cacheSalt: true },
 }
 
-const generateNames: Names<GenerateCallOptions> = { ...samplingNames, reasoning: true }
+const generateNames: Names<GenerateCallOptions> = {
+  ...samplingNames,
+  ...{ reasoning: true, constraint: true },
+}
 
 const chatNames: Names<ChatOptions> = {
   ...samplingNames,
   ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true, endThinking: true },
+  ...{ responseFormat: true, toolChoice: true, parallelToolCalls: true },
 }
 
 const forwardNames: Names<ForwardOptions> = {
@@ -110,6 +114,7 @@ export function checkChat(options: ChatOptions): void {
   checkNames('chat', options, Object.keys(chatNames))
   checkKind('chat', options, 'onFinish', 'function')
   checkKind('chat', options, 'thinking', 'boolean')
+  checkKind('chat', options, 'parallelToolCalls', 'boolean')
   if (options.tools !== undefined && !Array.isArray(options.tools))
     throw new OptionError(`chat: tools: expected an array, got ${show(options.tools)}`)
 }

@@ -47,7 +47,31 @@ export interface LoadOptions extends EngineOptions {
   readonly onProgress?: (progress: Progress) => void
 }
 
-export interface ChatOptions extends EngineChatOptions {
+/** What the answer's text must be. Enforced id by id; docs/structured-output.md lists what a schema may say. */
+export type ResponseFormat =
+  | { readonly type: 'text' }
+  /** Any JSON object. */
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema'
+      readonly schema: unknown
+      readonly name?: string
+      readonly strict?: boolean
+    }
+  /** The whole text matches. */
+  | { readonly type: 'regex'; readonly pattern: string }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+
+/** Whether tools may, must not or must be called; `{ name }`: this one. */
+export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string }
+
+export interface ChatOptions extends Omit<EngineChatOptions, 'constraint'> {
+  /** Default: text. The model thinks freely first. A schema that is not supported is a GrammarError. */
+  readonly responseFormat?: ResponseFormat
+  /** Default 'auto': the model decides; its calls are held to the tools' schemas if one says `strict: true`. */
+  readonly toolChoice?: ToolChoice
+  /** Several calls in one answer, where calls are enforced. Default true. */
+  readonly parallelToolCalls?: boolean
   /** Called once at the end, with the reason, counts and speed. */
   readonly onFinish?: (finish: ChatFinish) => void
 }

@@ -26,11 +26,16 @@ export interface SampleInputs {
   readonly biasOffsets: Tensor
   readonly biasIds: Tensor
   readonly biasValues: Tensor
+  /** `[N]` I32: whether the row's mask holds. */
+  readonly masked?: Tensor
+  /** `[N, ceil(V/32)]` I32: bit id % 32 of word id / 32, the ids that may be chosen. */
+  readonly masks?: Tensor
 }
 
 /** Chooses one id per row of logits `[N, V]`; see the op table for the order of the rules. */
 export function sample(k: Encoder, out: SampleOutputs, logits: Tensor, io: SampleInputs): void {
   const outputs = [out.ids, out.logprobs, out.topIds, out.topLogprobs]
   const lists = [io.historyOffsets, io.historyIds, io.biasOffsets, io.biasIds, io.biasValues]
-  k.append('sample', [...outputs, logits, io.params, io.seeds, ...lists])
+  const masks = io.masked && io.masks ? [io.masked, io.masks] : []
+  k.append('sample', [...outputs, logits, io.params, io.seeds, ...lists, ...masks])
 }

@@ -34,7 +34,11 @@ const listCapacity = (limits: ModelLimits) => ({
   bias: Math.max(limits.maxRows * 1024, 1),
 })
 
-export function makeStepTensors(device: Device, limits: ModelLimits): StepTensors {
+export function makeStepTensors(
+  device: Device,
+  limits: ModelLimits,
+  vocabularySize: number,
+): StepTensors {
   const perToken = () => device.tensor('I32', [T], limits.maxTokens)
   const blocks = Math.ceil(limits.contextLength / limits.blockSize)
   const capacity = listCapacity(limits)
@@ -58,6 +62,8 @@ export function makeStepTensors(device: Device, limits: ModelLimits): StepTensor
       biasOffsets: device.tensor('I32', [limits.maxRows + 1]),
       biasIds: device.tensor('I32', [capacity.bias]),
       biasValues: device.tensor('F32', [capacity.bias]),
+      masked: row('I32'),
+      masks: row('I32', Math.ceil(vocabularySize / 32)),
     },
     sampled: {
       ids: row('I32'),
@@ -133,6 +139,23 @@ export function writeSampling(
     io.biasValues,
     Float32Array.from(bias, ([, value]) => value),
   )
+  writeMasks(device, io, rows)
+}
+
+/** Flags for all rows, words for those that have a mask alone. */
+function writeMasks(device: Device, io: SampleInputs, rows: readonly RowSampling[]): void {
+  if (!io.masked || !io.masks) return
+  device.write(
+    io.masked,
+    Int32Array.from(rows, ({ mask }) => (mask ? 1 : 0)),
+  )
+  const words = io.masks.shape[1] as number
+  for (const [i, { mask }] of rows.entries()) {
+    if (!mask) continue
+    if (mask.length !== words)
+      throw new RangeError(`batch: mask: expected ${words} words, got ${mask.length}`)
+    device.write({ ...io.masks, offset: io.masks.offset + i * words * 4 }, mask)
+  }
 }
 
 export function readSampled(device: Device, out: SampleOutputs, n: number): Sampled {

@@ -141,7 +141,7 @@ export async function loadModel(
       kvDtype,
       onLayer: (done, total) => options.onProgress?.({ stage: 'reading weights', done, total }),
     })
-    const io = makeStepTensors(device, limits)
+    const io = makeStepTensors(device, limits, config.vocabSize)
     const capacity = { T: limits.maxTokens, S: limits.maxSequences, N: limits.maxRows }
     const programs = recordPrograms({ device, precision, capacity, config, decoder, io })
     const info: ModelInfo = {

@@ -36,10 +36,12 @@ export interface RowSampling {
   /** Ids that the penalties count (prompt and output); empty when no penalty is set. */
   readonly history: Int32Array | readonly number[]
   readonly bias: ReadonlyMap<number, number> | undefined
+  /** Bit id % 32 of word id / 32: the id may be chosen. ceil(V / 32) words, read before step() returns. */
+  readonly mask?: Uint32Array
 }
 
 export interface Sampled {
-  /** `[N]` */
+  /** `[N]`; −1 where a mask left nothing to choose. */
   readonly ids: Int32Array
   /** `[N]` natural log of the model's own probability of the chosen id. */
   readonly logprobs: Float32Array

@@ -10,6 +10,15 @@ export interface BufferHandle {
 export interface ProgramHandle {
   readonly __program: unique symbol
 }
+export interface VocabularyHandle {
+  readonly __vocabulary: unique symbol
+}
+export interface GrammarHandle {
+  readonly __grammar: unique symbol
+}
+export interface MatcherHandle {
+  readonly __matcher: unique symbol
+}
 
 /** Numeric dtype codes of `hadal.h`. */
 export const dtypeCodes = { F32: 0, BF16: 1, F16: 2, F8_E4M3: 3, I32: 4, U8: 5 } as const
@@ -30,7 +39,16 @@ export interface RawTensor {
 /** Absent, one tensor, or a list (one weight per expert). */
 export type RawArgument = RawTensor | readonly RawTensor[] | null
 
-export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array | Float64Array
+export type HostArray =
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Uint8Array
+  | Uint16Array
+  | Float64Array
+
+/** Bits of `matcherState`. */
+export const matcherFlags = { canEnd: 1, done: 2 } as const
 
 export interface CpuInfo {
   readonly vendor: string
@@ -88,4 +106,26 @@ export interface Binding {
   /** Nanoseconds per op of the last run. */
   programTimings(program: ProgramHandle): Float64Array
   programRelease(program: ProgramHandle): void
+
+  /** Token i is bytes[offsets[i] .. offsets[i + 1]); an empty one matches by its id alone. `size`: ids of a mask. */
+  vocabularyCreate(
+    bytes: Uint8Array,
+    offsets: Int32Array,
+    size: number,
+    endIds: Int32Array,
+  ): VocabularyHandle
+  vocabularyRelease(vocabulary: VocabularyHandle): void
+  /** `words`: native/grammar/ir.h says their format. ERR_HADAL_UNSUPPORTED: too ambiguous to follow. */
+  grammarCompile(vocabulary: VocabularyHandle, words: Int32Array): GrammarHandle
+  grammarRelease(grammar: GrammarHandle): void
+  matcherCreate(grammar: GrammarHandle, entry: number): MatcherHandle
+  matcherRelease(matcher: MatcherHandle): void
+  /** Fills ceil(size / 32) words; returns how many ids may come next. */
+  matcherMask(matcher: MatcherHandle, words: Uint32Array | Int32Array): number
+  /** false: the id may not come next, and nothing changed. */
+  matcherAccept(matcher: MatcherHandle, id: number): boolean
+  matcherRollback(matcher: MatcherHandle, tokens: number): void
+  matcherReset(matcher: MatcherHandle): void
+  /** `matcherFlags` that hold. */
+  matcherState(matcher: MatcherHandle): number
 }

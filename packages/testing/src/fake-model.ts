@@ -274,7 +274,7 @@ export class FakeModel implements Model {
       const t = batch.rows[n]!
       const length = batch.positions[t]! + 1
       checkHistory(row, length)
-      ids[n] = this.#choose(prefixes[t]!, length, row)
+      ids[n] = allowed(row.mask, this.#choose(prefixes[t]!, length, row), this.info.vocabularySize)
       logprobs[n] = -((prefixes[t]! % 1000) + 1) / 1000
       for (let i = 0; i < row.topLogprobs; i++) {
         topIds[n * top + i] = (ids[n]! + i) % this.info.vocabularySize
@@ -307,6 +307,16 @@ function mix(hash: number, value: number): number {
 
 function hashAll(ids: ArrayLike<number>): number {
   return Array.from(ids).reduce(mix, start)
+}
+
+/** `id`, or the next one that the mask allows, or −1. */
+function allowed(mask: Uint32Array | undefined, id: number, vocabularySize: number): number {
+  if (!mask) return id
+  for (let i = 0; i < vocabularySize; i++) {
+    const candidate = (id + i) % vocabularySize
+    if ((((mask[candidate >> 5] ?? 0) >>> (candidate & 31)) & 1) === 1) return candidate
+  }
+  return -1
 }
 
 function checkHistory(row: RowSampling, length: number): void {

@@ -32,6 +32,14 @@ describe('rendering', () => {
     expect(out.opensReasoning).toBe(true)
   })
 
+  it('knows how the template writes tool calls', () => {
+    const call = (middle: string) =>
+      `{{'<｜tool▁call▁begin｜>' + tool['function']['name'] + '<｜tool▁sep｜>'${middle}}}`
+    expect(withTemplate(call(" + '\\n```json\\n'")).toolFormat).toBe('v3')
+    expect(withTemplate(call('')).toolFormat).toBe('v3.1')
+    expect(nano.toolFormat).toBeUndefined()
+  })
+
   it('knows that a prompt ending in </think> opens no reasoning', () => {
     const out = nano.render([user('Add 1 and 2.')], { thinking: false })
     expect(out.text.endsWith('</think>')).toBe(true)

@@ -11,6 +11,7 @@ import { Template } from '@huggingface/jinja'
 import { isObject, TextError } from './error.ts'
 import { checkMessages } from './messages.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
+import { toolMarkers } from './tool-calls.ts'
 
 export interface ToolCall {
   readonly id: string
@@ -45,6 +46,8 @@ export interface RenderedPrompt {
 export interface ChatTemplate {
   /** The template reads the `thinking` switch. */
   readonly knowsThinking: boolean
+  /** How the template writes tool calls: with a fence (V3, R1) or bare (V3.1); undefined when it has none. */
+  readonly toolFormat?: 'v3' | 'v3.1' | undefined
   render(messages: readonly Message[], options?: RenderOptions): RenderedPrompt
 }
 
@@ -116,6 +119,11 @@ export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer):
 
   return {
     knowsThinking: /\bthinking\b/.test(source),
+    toolFormat: !source.includes(toolMarkers.separator)
+      ? undefined
+      : source.includes('```json')
+        ? 'v3'
+        : 'v3.1',
     render(messages, options = {}) {
       checkMessages(messages)
       const mark = marks.find((c) => !messages.some((m) => JSON.stringify(m).includes(c)))

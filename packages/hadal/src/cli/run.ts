@@ -1,10 +1,26 @@
 // `hadal run "prompt"`: one answer. Thinking is dimmed on a terminal and goes to stderr when stdout is a pipe.
+import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import type { Message } from '@hadal/text'
 import { type CommandDef, defineCommand } from 'citty'
+import type { ResponseFormat } from '../types.ts'
 import { speedLine, streamAnswer } from './answer.ts'
 import { loadFromFlags, modelArgs, samplingArgs, samplingOptions } from './model-options.ts'
 import { dim, exitCodes, UsageError } from './terminal.ts'
+
+/** `json`, `regex:…`, or a file with a JSON Schema. */
+function formatOf(value: string | undefined): ResponseFormat | undefined {
+  if (value === undefined) return undefined
+  if (value === 'json') return { type: 'json_object' }
+  if (value.startsWith('regex:')) return { type: 'regex', pattern: value.slice('regex:'.length) }
+  try {
+    return { type: 'json_schema', schema: JSON.parse(readFileSync(value, 'utf8')) }
+  } catch (error) {
+    throw new UsageError(
+      `--format: expected json, regex:<pattern> or a file with a JSON Schema, got "${value}" (${(error as Error).message})`,
+    )
+  }
+}
 
 export const runCommand = defineCommand({
   meta: { name: 'run', description: 'Answer one prompt, from the argument or from stdin' },
@@ -25,6 +41,10 @@ export const runCommand = defineCommand({
       default: true,
       negativeDescription: 'answer without thinking, where the model can',
     },
+    format: {
+      type: 'string',
+      description: 'what the answer must be: json, regex:<pattern>, or a file with a JSON Schema',
+    },
     json: {
       type: 'boolean',
       description: 'one JSON object with text, reasoning, counts and times',
@@ -38,6 +58,7 @@ export const runCommand = defineCommand({
     const prompt = [args._.join(' '), piped].filter((part) => part !== '').join('\n\n')
     if (prompt === '')
       throw new UsageError('run: expected a prompt as argument or on stdin, got none')
+    const responseFormat = formatOf(args.format)
     const llm = await loadFromFlags(args.model, args)
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
@@ -46,7 +67,12 @@ export const runCommand = defineCommand({
         ...(args.system ? [{ role: 'system', content: args.system } as const] : []),
         { role: 'user', content: prompt },
       ]
-      const options = { ...samplingOptions(args), thinking: args.think, signal: stop.signal }
+      const options = {
+        ...samplingOptions(args),
+        ...(responseFormat && { responseFormat }),
+        thinking: args.think,
+        signal: stop.signal,
+      }
       const toPipe = !process.stdout.isTTY
       const silent = { write: () => true } as unknown as NodeJS.WriteStream
       const finish = await streamAnswer(llm, messages, options, {
