@@ -13,7 +13,7 @@ import {
 import type { Engine, TokenStream } from './engine.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
-import type { Finish } from './request.ts'
+import type { Finish, Token } from './request.ts'
 import type { GenerateOptions } from './sampling.ts'
 import { createStream, type Sink, type Stream } from './stream.ts'
 
@@ -26,10 +26,22 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly thinking?: boolean
   /** Most ids of thinking; then the model is made to close it and answer. */
   readonly maxReasoningTokens?: number
+  /** Closes the thinking at once when it is aborted; the answer follows. */
+  readonly endThinking?: AbortSignal
+  /** The last message, an assistant's, is the beginning of the answer or of its reasoning; parts are what follows. */
+  readonly prefix?: boolean
+  /** Parts carry the tokens that made them. */
+  readonly partTokens?: boolean
+  /** Also yield the arguments of tool calls as they are written (`tool-call-delta`). */
+  readonly toolDeltas?: boolean
 }
 
 /** A piece of the answer; `atMs` is the time since the request began. */
-export type ChatPart = Part & { readonly atMs: number }
+export type ChatPart = Part & {
+  readonly atMs: number
+  /** With `partTokens`. Tags, and line ends that belong to them, are in no part. */
+  readonly tokens?: readonly Token[]
+}
 
 export interface ChatFinish extends Finish {
   /** The whole answer. */
@@ -55,17 +67,23 @@ export function chat(
 ): ChatStream {
   return createStream<ChatPart, ChatFinish>(
     (sink) => {
-      const { stop, tools, thinking, maxReasoningTokens, ...generate } = options
+      const { stop, tools, thinking, maxReasoningTokens, endThinking, ...more } = options
+      const { prefix, partTokens, toolDeltas, ...generate } = more
       const prompt = template.render(messages, {
         ...(tools && { tools }),
         ...(thinking !== undefined && { thinking }),
+        ...(prefix && { prefix }),
       })
       const reasoning = reasoningOptions(tokenizer, prompt, options)
       const text = new TextStream(tokenizer, {
         opensReasoning: prompt.opensReasoning,
         stop: stopTexts(stop),
+        ...(prompt.continues && { continues: true }),
+        ...(toolDeltas && { toolDeltas }),
       })
-      const answer = new Answer(text)
+      const tags = thinkTags.flatMap((tag) => tokenizer.idOf(tag) ?? [])
+      const shares = partTokens ? new PartTokens(text, tags, prompt.continues ?? false) : undefined
+      const answer = new Answer(text, shares, tokenizer.bytesOf)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
       const pumped = pump(tokens, answer, sink)
       return async () => {
@@ -73,7 +91,7 @@ export function chat(
         await pumped
       }
     },
-    () => new Answer(undefined).finish(neverBegan),
+    () => new Answer(undefined, undefined).finish(neverBegan),
   )
 }
 
@@ -103,7 +121,7 @@ async function pump(
         sink.close(answer.finish(next.value), next.value.reason === 'cancelled')
         return
       }
-      deliver(answer.push(next.value.id))
+      deliver(answer.push(next.value))
       if (answer.stopped) {
         const { value } = (await tokens.return()) as IteratorReturnResult<Finish>
         sink.close(answer.finish({ ...value, reason: 'stop' }))
@@ -115,25 +133,76 @@ async function pump(
   }
 }
 
+const thinkTags = ['<think>', '</think>']
+
+/** Which tokens made which part: those since the last part, unless a tag lies between. */
+class PartTokens {
+  readonly #stream: TextStream
+  readonly #tags: readonly number[]
+  #pending: Token[] = []
+  #reasoning: boolean
+  #atStart: boolean
+
+  constructor(stream: TextStream, tags: readonly number[], continues: boolean) {
+    this.#stream = stream
+    this.#tags = tags
+    this.#atStart = !continues
+    this.#reasoning = stream.reasoning
+  }
+
+  push(token: Token): void {
+    if (!this.#tags.includes(token.id)) this.#pending.push(token)
+  }
+
+  /** The tokens of each part, in order. */
+  share(parts: readonly Part[], bytesOf: (id: number) => Uint8Array): readonly Token[][] {
+    const shares = parts.map((_, i): Token[] => {
+      // A token that ends one part and begins the next counts for the next.
+      const last = i === parts.length - 1
+      const count = last ? this.#pending.length : Math.max(1, this.#pending.length - 1)
+      return this.#pending.splice(0, count)
+    })
+    const begins = this.#atStart ? shares[0] : undefined
+    const newline = 0x0a
+    while (begins?.[0] && bytesOf(begins[0].id).every((byte) => byte === newline)) begins.shift()
+    if (shares.length > 0) this.#atStart = false
+    if (this.#stream.reasoning !== this.#reasoning) {
+      this.#reasoning = this.#stream.reasoning
+      this.#pending = []
+      this.#atStart = true
+    }
+    return shares
+  }
+}
+
 /** The answer so far. */
 class Answer {
   readonly #stream: TextStream | undefined
+  readonly #tokens: PartTokens | undefined
+  readonly #bytesOf: (id: number) => Uint8Array
   readonly #began: number = performance.now()
   readonly #toolCalls: ToolCall[] = []
   #text = ''
   #reasoning = ''
   #reasoningEnd = 0
 
-  constructor(stream: TextStream | undefined) {
+  constructor(
+    stream: TextStream | undefined,
+    tokens: PartTokens | undefined,
+    bytesOf: (id: number) => Uint8Array = () => new Uint8Array(),
+  ) {
     this.#stream = stream
+    this.#tokens = tokens
+    this.#bytesOf = bytesOf
   }
 
   get stopped(): boolean {
     return this.#stream?.stopped ?? false
   }
 
-  push(id: number): ChatPart[] {
-    return this.#take(this.#stream?.push(id) ?? [])
+  push(token: Token): ChatPart[] {
+    this.#tokens?.push(token)
+    return this.#take(this.#stream?.push(token.id) ?? [])
   }
 
   end(): ChatPart[] {
@@ -155,13 +224,14 @@ class Answer {
     for (const part of parts) {
       if (part.type === 'reasoning') this.#reasoning += part.text
       else if (part.type === 'text') this.#text += part.text
-      else this.#toolCalls.push(part.toolCall)
+      else if (part.type === 'tool-call') this.#toolCalls.push(part.toolCall)
     }
     // The closing tag yields no part of its own, so the clock runs with the state of the stream.
     if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {
       this.#reasoningEnd = atMs
     }
-    return parts.map((part) => ({ ...part, atMs }))
+    const tokens = this.#tokens?.share(parts, this.#bytesOf)
+    return parts.map((part, i) => ({ ...part, atMs, ...(tokens && { tokens: tokens[i] ?? [] }) }))
   }
 }
 
@@ -177,7 +247,7 @@ function stopTexts(stop: unknown): readonly string[] {
 function reasoningOptions(
   tokenizer: Tokenizer,
   prompt: RenderedPrompt,
-  { thinking, maxReasoningTokens }: ChatOptions,
+  { thinking, maxReasoningTokens, endThinking }: ChatOptions,
 ): ReasoningOptions | undefined {
   if (
     maxReasoningTokens !== undefined &&
@@ -201,6 +271,7 @@ function reasoningOptions(
     closeId,
     ...(callsId !== undefined && { exitIds: [callsId] }),
     ...(budget !== undefined && { budget }),
+    ...(endThinking && { end: endThinking }),
     // What follows the tag (one newline or two) is left to the model, which knows its own habit.
     closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),
   }

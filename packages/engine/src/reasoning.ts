@@ -12,6 +12,8 @@ export interface ReasoningOptions {
   readonly exitIds?: readonly number[]
   /** Most ids of thinking; none: no limit. */
   readonly budget?: number
+  /** Aborted: the thinking ends after the id that is being chosen. */
+  readonly end?: AbortSignal
   /** Ids put in the model's mouth when the budget runs out; `closeId` must be among them. */
   readonly closeIds: Int32Array
 }
@@ -41,11 +43,12 @@ export function observe(
   else if (state.open && !forced) state.tokens++
 }
 
-/** The ids to force now: `closeIds` when thinking goes on and the budget is used up, else none. */
+/** The ids to force now: `closeIds` when thinking goes on and its budget or its time is up, else none. */
 export function idsToForce(
   state: ReasoningState,
   options: ReasoningOptions | undefined,
 ): Int32Array {
-  if (!options || options.budget === undefined || !state.open) return none
-  return state.tokens >= options.budget ? options.closeIds : none
+  if (!options || !state.open) return none
+  if (options.end?.aborted) return options.closeIds
+  return options.budget !== undefined && state.tokens >= options.budget ? options.closeIds : none
 }
