@@ -16,8 +16,10 @@ const importLaw = {
   text: {},
   model: { kernels: true, checkpoint: true },
   engine: { model: true, text: /^chat\.ts$/ },
+  server: { engine: true, text: true },
   nano: {},
   hadal: {
+    server: true,
     engine: true,
     model: true,
     checkpoint: true,

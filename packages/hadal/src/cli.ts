@@ -8,6 +8,7 @@ import { doctorCommand } from './cli/doctor.ts'
 import { inspectCommand } from './cli/inspect.ts'
 import { quantizeCommand, synthCommand } from './cli/make.ts'
 import { runCommand } from './cli/run.ts'
+import { serveCommand } from './cli/serve.ts'
 import { exitCodes, reportError } from './cli/terminal.ts'
 
 const { version } = JSON.parse(
@@ -17,6 +18,7 @@ const { version } = JSON.parse(
 const commands = {
   chat: chatCommand,
   run: runCommand,
+  serve: serveCommand,
   inspect: inspectCommand,
   bench: benchCommand,
   synth: synthCommand,

@@ -5,7 +5,7 @@ import { progressBar, UsageError } from './terminal.ts'
 
 export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
-  context: { type: 'string', description: 'longest conversation in tokens' },
+  context: { type: 'string', description: 'longest conversation in tokens (HADAL_CONTEXT)' },
   precision: { type: 'string', description: 'fast (default) or reference' },
   isa: { type: 'string', description: 'avx512vbmi, avx512, avx2 or portable (HADAL_ISA)' },
 } as const
@@ -50,13 +50,19 @@ export function samplingOptions(values: Values): Record<string, number> {
 }
 
 /** Loads the model that the flags name, with a bar on stderr when it takes long. */
-export async function loadFromFlags(folder: string | undefined, values: Values): Promise<Llm> {
+export async function loadFromFlags(
+  folder: string | undefined,
+  values: Values,
+  more: LoadOptions = {},
+): Promise<Llm> {
   const threads =
     numberFlag(values, 'threads') ?? numberFlag({ threads: process.env.HADAL_THREADS }, 'threads')
-  const contextLength = numberFlag(values, 'context')
+  const contextLength =
+    numberFlag(values, 'context') ?? numberFlag({ context: process.env.HADAL_CONTEXT }, 'context')
   const bar = progressBar()
   const options: LoadOptions = {
     onProgress: bar.update,
+    ...more,
     ...(threads !== undefined && { threads }),
     ...(contextLength !== undefined && { contextLength }),
     ...(values.precision !== undefined && { precision: values.precision as 'fast' }),
