@@ -47,6 +47,7 @@ export function createApp(options: ServerOptions): App {
     const origin = c.get('origin')
     if (origin)
       for (const [name, value] of Object.entries(corsHeaders(origin))) headers.set(name, value)
+    if (core.draining) headers.set('connection', 'close')
     headers.set('x-request-id', c.get('id'))
     const log = () => logRequest(c, core, started, incoming)
     if (outgoing && !outgoing.destroyed) outgoing.once('close', log)

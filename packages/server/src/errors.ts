@@ -58,7 +58,7 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
   const text = JSON.stringify(value) ?? String(value)
-  return text.length > 60 ? `${text.slice(0, 60)}… (${text.length} characters)` : text
+  return text.length > 60 ? `${text.slice(0, 60)}… (${String(value).length} characters)` : text
 }
 
 /** Names of the engine's options on the wire. */

@@ -17,9 +17,11 @@ class Counter {
   readonly #help: string
   readonly #values = new Map<string, number>()
 
-  constructor(name: string, help: string) {
+  /** A counter with labels has no value of its own. */
+  constructor(name: string, help: string, labelled = false) {
     this.#name = name
     this.#help = help
+    if (!labelled) this.#values.set('', 0)
   }
 
   add(value = 1, labels: Labels = {}): void {
@@ -29,7 +31,7 @@ class Counter {
 
   render(): string {
     const lines = [...this.#values].map(([labels, value]) => `${this.#name}${labels} ${value}\n`)
-    return head(this.#name, 'counter', this.#help) + (lines.join('') || `${this.#name} 0\n`)
+    return head(this.#name, 'counter', this.#help) + lines.join('')
   }
 }
 
@@ -77,10 +79,15 @@ const seconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 
 const gaps = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export class Metrics {
-  readonly requests: Counter = new Counter('hadal_requests_total', 'Requests by route and status.')
+  readonly requests: Counter = new Counter(
+    'hadal_requests_total',
+    'Requests by route and status.',
+    true,
+  )
   readonly cancelled: Counter = new Counter(
     'hadal_requests_cancelled_total',
     'Generations cut short, by reason.',
+    true,
   )
   readonly prompt: Counter = new Counter('hadal_prompt_tokens_total', 'Prompt tokens.')
   readonly cached: Counter = new Counter(
@@ -89,7 +96,7 @@ export class Metrics {
   )
   readonly completion: Counter = new Counter('hadal_completion_tokens_total', 'Tokens generated.')
   readonly reasoning: Counter = new Counter('hadal_reasoning_tokens_total', 'Of these, thinking.')
-  readonly cost: Counter = new Counter('hadal_cost_total', 'Cost by the price list.')
+  readonly cost: Counter = new Counter('hadal_cost_total', 'Cost by the price list.', true)
   readonly firstToken: Histogram = new Histogram(
     'hadal_time_to_first_token_seconds',
     'From arrival to the first token, thinking included.',

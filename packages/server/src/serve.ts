@@ -66,6 +66,8 @@ function httpServer(app: App): Server {
       headersTimeout: limits.headersMs,
       requestTimeout: limits.bodyMs,
       keepAliveTimeout: limits.keepAliveMs,
+      // Ours says more than Node's bare 400.
+      requireHostHeader: false,
       connectionsCheckingInterval: Math.min(1000, limits.headersMs),
     },
     (incoming, outgoing) => void listener(incoming, outgoing),
@@ -125,9 +127,10 @@ async function drain(server: Server, { core }: App, graceMs: number): Promise<vo
   await running()
   clearTimeout(timer)
   // What was said last has to reach its readers; those who do not read have to go.
-  server.closeIdleConnections()
+  const idle = setInterval(() => server.closeIdleConnections(), 20)
   const force = setTimeout(() => server.closeAllConnections(), 1000)
   await closed
+  clearInterval(idle)
   clearTimeout(force)
   core.metrics.stop()
 }

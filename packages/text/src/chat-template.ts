@@ -87,11 +87,20 @@ function templateSource(files: TokenizerFiles): string {
   return source
 }
 
+/** Where work with a time limit runs; made once, because making it costs a millisecond. */
+let room: { readonly values: { work?: () => unknown }; readonly script: Script } | undefined
+
+function enter(): NonNullable<typeof room> {
+  room ??= { values: createContext({}), script: new Script('work()') }
+  return room
+}
+
 /** Runs `work`, which may loop for ever, for a second at most. */
 function limited<R>(work: () => R): R {
-  const context = createContext({ work })
+  const { values, script } = enter()
+  values.work = work
   try {
-    return new Script('work()').runInContext(context, { timeout: timeLimitMs }) as R
+    return script.runInContext(values, { timeout: timeLimitMs }) as R
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
@@ -99,6 +108,8 @@ function limited<R>(work: () => R): R {
         cause,
       })
     throw new TextError(`chat template: ${String(message).slice(0, 300)}`, { cause })
+  } finally {
+    delete values.work
   }
 }
 

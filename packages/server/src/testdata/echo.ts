@@ -41,7 +41,9 @@ export const bytes: Tokenizer = {
   encode(text, { special = false, bos = false } = {}) {
     const names = specials.map((name) => name.replace(/[|]/g, '\\|')).join('|')
     const pieces = special ? text.split(new RegExp(`(${names})`, 'u')) : [text]
-    const ids = pieces.flatMap((piece) => added.get(piece) ?? [...Buffer.from(piece)]) as number[]
+    const ids = pieces.flatMap(
+      (piece) => (special ? added.get(piece) : undefined) ?? [...Buffer.from(piece)],
+    ) as number[]
     return Int32Array.from(bos ? [bosId, ...ids] : ids)
   },
   decode: (ids) => Buffer.concat([...ids].map((token) => bytes.bytesOf(token))).toString(),
@@ -50,13 +52,23 @@ export const bytes: Tokenizer = {
 const template = `{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% elif m.role == 'user' %}<｜User｜>{{ m.content }}{% elif m.role == 'tool' %}<tool>{{ m.content }}</tool>{% else %}<｜Assistant｜>{{ m.content if m.content is not none else '' }}{% for t in m.tool_calls or [] %}<｜tool▁calls▁begin｜>{{ t.function.name }}<｜tool▁sep｜>{{ t.function.arguments }}{% endfor %}<｜end▁of▁sentence｜>{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜>{% if thinking %}<think>
 {% else %}</think>{% endif %}{% endif %}`
 
+const scripts = new Map<string, readonly number[]>()
+
 /** The script in a user's words. */
-function scriptOf(text: string): number[] {
+function scriptOf(text: string): readonly number[] {
+  const known = scripts.get(text)
+  if (known) return known
+  const script = readScript(text)
+  scripts.set(text, script)
+  return script
+}
+
+function readScript(text: string): number[] {
   return text.split(/\[\[(.+?)\]\]/s).flatMap((piece, i) => {
-    if (i % 2 === 0) return [...Buffer.from(piece)]
+    if (i % 2 === 0) return [...Buffer.from(piece, 'latin1')]
     const [, what = '', times] = /^(.+?)(?:\*(\d+))?$/s.exec(piece) ?? []
     const name = short[what]
-    const ids = name ? [id(name)] : [...Buffer.from(what)]
+    const ids = name ? [id(name)] : [...Buffer.from(what, 'latin1')]
     return Array.from({ length: Number(times ?? 1) }, () => ids).flat()
   })
 }
@@ -70,7 +82,7 @@ function nextOf(ids: readonly number[]): number {
   if (said[0] === id('<think>') && said[1] === 10) said = said.slice(2)
   else if (said[0] === id('</think>')) said = said.slice(1)
   const words = ids.slice(user + 1, turn)
-  return scriptOf(bytes.decode(words))[said.length] ?? eosId
+  return scriptOf(Buffer.from(words).toString('latin1'))[said.length] ?? eosId
 }
 
 export interface EchoOptions {
