@@ -116,19 +116,27 @@ async function installPackages() {
   )
 }
 
+const nativeScript = path.join(root, 'packages', 'native', 'scripts', 'build.mjs')
+const addon = path.join(root, 'packages', 'native', 'build', 'hadal.node')
+
+/** First of all, and all at once: nobody should wait for downloads to hear what is missing. */
+async function checkTools() {
+  if (existsSync(addon)) return
+  const check = spawnSync(process.execPath, [nativeScript, '--check'], { encoding: 'utf8', env })
+  if (check.status !== 0) fail((check.stderr || check.stdout).trim().replace(/^hadal: /, ''))
+}
+
 async function buildNative() {
-  const script = path.join(root, 'packages', 'native', 'scripts', 'build.mjs')
   const inputs = [
     ...files(path.join(root, 'native'), /\.(cpp|h|inl|c|cu|cuh|txt)$/),
     ...files(path.join(root, 'cmake'), /./),
     path.join(root, 'CMakeLists.txt'),
-    script,
+    nativeScript,
   ]
-  const product = path.join(root, 'packages', 'native', 'build', 'hadal.node')
-  const check = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8', env })
-  if (!existsSync(product) && check.status !== 0) fail((check.stderr || check.stdout).trim())
-  await once('native', inputs, product, () =>
-    step('Compiling the native addon (a minute or two the first time)', process.execPath, [script]),
+  await once('native', inputs, addon, () =>
+    step('Compiling the native addon (a minute or two the first time)', process.execPath, [
+      nativeScript,
+    ]),
   )
 }
 
@@ -157,8 +165,8 @@ const separator = rest.indexOf('--')
 const command = separator >= 0 ? rest.slice(separator + 1) : []
 const stages = {
   js: [installPackages],
-  native: [installPackages, buildNative],
-  build: [installPackages, buildNative, buildTypeScript],
+  native: [checkTools, installPackages, buildNative],
+  build: [checkTools, installPackages, buildNative, buildTypeScript],
 }
 const steps = stages[mode === 'js' || mode === 'native' ? mode : 'build']
 requireNode()

@@ -107,6 +107,28 @@ Tensor Program::resolve(const View& view, const std::string& where) const {
   return tensor;
 }
 
+// Extents of two step dimensions may be equal at their largest and differ in a run: with one at zero they do.
+void Program::check_smaller_steps(Node& node) const {
+  for (int symbol = 0; symbol < HADAL_STEP_DIMS; ++symbol) {
+    const auto set = [&](int64_t value) {
+      bool any = false;
+      for (const Extent& extent : node.extents) {
+        if (extent.symbol != symbol) continue;
+        *extent.place = value;
+        any = true;
+      }
+      return any;
+    };
+    if (!set(0)) continue;
+    try {
+      node.op->check(node.call);
+    } catch (const Error& error) {
+      fail(error.status, "with %s = 0: %s", kSymbols[symbol], error.what());
+    }
+    set(max_dims_[symbol]);
+  }
+}
+
 void Program::append(const char* name, const std::vector<std::vector<View>>& arguments,
                      std::span<const double> attributes) {
   const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
@@ -141,6 +163,7 @@ void Program::append(const char* name, const std::vector<std::vector<View>>& arg
   check_outputs(*op, arguments, resolved);
   node.call = {resolved, node.attributes};
   op->check(node.call);
+  check_smaller_steps(node);
 
   for (const auto& views : arguments) keep(views);
   timings_.resize(nodes_.size() + 1);

@@ -57,6 +57,7 @@ class Program {
   };
 
   Tensor resolve(const View& view, const std::string& where) const;
+  void check_smaller_steps(Node& node) const;
   void keep(const std::vector<View>& views);
   void run_node(Context& context, size_t index, const Dims& dims);
   void check_faults() const;

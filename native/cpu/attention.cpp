@@ -201,6 +201,9 @@ void check_attention_indices(const OpCall& call, const char* op, size_t first, i
 
 void validate_attention(const Attention& a) {
   const int64_t size = block_size(a);
+  HADAL_EXPECT(a.heads > 0 && a.heads % a.kv_heads == 0,
+               "%s: heads: expected a multiple of %lld, at least 1, got %lld", a.op,
+               static_cast<long long>(a.kv_heads), static_cast<long long>(a.heads));
   expect_indices(a.token_seq, a.op, "token_seq", 0, a.block_table.shape[0]);
   expect_indices(a.positions, a.op, "positions", 0, a.block_table.shape[1] * size);
   for (int64_t t = 0; t < a.tokens(); ++t) {

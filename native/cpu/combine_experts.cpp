@@ -12,6 +12,8 @@ constexpr const char* kName = "combine_experts";
 void check(const OpCall& call) {
   expect_tensor(call, kName, 1, "y", kFloat, {-1, -1, -1});
   const int64_t T = call[1].shape[0], K = call[1].shape[1], D = call[1].shape[2];
+  HADAL_EXPECT(K > 0, "%s: y: expected at least one expert per token, got %s", kName,
+               call[1].describe().c_str());
   expect_tensor(call, kName, 0, "out", kFloat, {T, D});
   expect_tensor(call, kName, 2, "weights", kFloat, {T, K});
   if (call.has(3)) expect_tensor(call, kName, 3, "add", kFloat, {T, D});

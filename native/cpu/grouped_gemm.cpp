@@ -1,5 +1,6 @@
 // grouped_gemm: out[p] = x[p / K or p]·W_eᵀ for every pair p of a token and one of its experts e.
-// All active experts share one parallel region, so a small expert does not leave threads idle.
+// All active experts share one parallel region, so a small expert does not leave threads idle. x is rounded to
+// BF16 where the CPU has BF16 products (see round_rows).
 #include <algorithm>
 
 #include "cpu/check.h"
@@ -58,11 +59,14 @@ void validate(const OpCall& call) {
   expect_indices(call[3], kName, "rows", 0, pairs);
 }
 
-const float* input_row(const OpCall& call, int64_t pair) {
+// Row of x that pair p multiplies, and where rows of x lie.
+int64_t input_index(const OpCall& call, int64_t pair) { return call[1].rank == 2 ? pair / call[0].shape[1] : pair; }
+
+const float* input_row(const OpCall& call, int64_t index) {
   const Tensor& x = call[1];
+  if (x.rank == 2) return x.row<float>(index);
   const int64_t K = call[0].shape[1];
-  if (x.rank == 2) return x.row<float>(pair / K);
-  return x.row<float>(pair / K) + pair % K * x.strides[1];
+  return x.row<float>(index / K) + index % K * x.strides[1];
 }
 
 float* output_row(const OpCall& call, int64_t pair) {
@@ -77,9 +81,10 @@ void reference(Context&, const OpCall& call) {
   for (int64_t e = 0; e + 1 < call[2].shape[0]; ++e) {
     const Matrix w = expert(call, e);
     for (int64_t i = offsets[e]; i < offsets[e + 1]; ++i) {
+      const float* x = input_row(call, input_index(call, pairs[i]));
       for (int64_t n = 0; n < w.N; ++n) {
         double sum = 0;
-        for (int64_t k = 0; k < w.K; ++k) sum += static_cast<double>(input_row(call, pairs[i])[k]) * w.at(n, k);
+        for (int64_t k = 0; k < w.K; ++k) sum += static_cast<double>(x[k]) * w.at(n, k);
         output_row(call, pairs[i])[n] = static_cast<float>(sum);
       }
     }
@@ -90,6 +95,17 @@ struct Task {
   int64_t expert, begin, end;  // weight rows [begin, end)
 };
 
+// The rows of x in the order of the pairs, each readied once whatever the number of its experts.
+Rows sorted_rows(Context& context, const OpCall& call, const Matrix& shape) {
+  const int64_t count = call[1].rank == 2 ? call[1].shape[0] : call[1].shape[0] * call[1].shape[1];
+  auto** x = static_cast<const float**>(context.scratch(static_cast<size_t>(count) * sizeof(float*)));
+  for (int64_t i = 0; i < count; ++i) x[i] = input_row(call, i);
+  const Rows rows = round_rows(context, shape, x, count);
+  const auto* order = call[3].as<int32_t>();
+  const int64_t pairs = call[2].as<int32_t>()[call[2].shape[0] - 1];
+  return arrange_rows(context, rows, pairs, [&](int64_t i) { return input_index(call, order[i]); });
+}
+
 void fast(Context& context, const OpCall& call) {
   validate(call);
   const int64_t pairs = call[0].shape[0] * call[0].shape[1];
@@ -99,15 +115,10 @@ void fast(Context& context, const OpCall& call) {
   const auto* order = call[3].as<int32_t>();
   const Matrix shape = expert(call, 0);
   const int64_t chunk = task_rows(shape), chunks = (shape.N + chunk - 1) / chunk;
-  const size_t pointers = 2 * static_cast<size_t>(pairs) * sizeof(float*);
-  auto* memory = static_cast<char*>(context.scratch(pointers + static_cast<size_t>(E * chunks) * sizeof(Task)));
-  auto** out = reinterpret_cast<float**>(memory);
-  auto** in = const_cast<const float**>(out + pairs);
-  auto* tasks = reinterpret_cast<Task*>(memory + pointers);
-  for (int64_t i = 0; i < offsets[E]; ++i) {
-    out[i] = output_row(call, order[i]);
-    in[i] = input_row(call, order[i]);
-  }
+  const Rows in = sorted_rows(context, call, shape);
+  auto** out = static_cast<float**>(context.scratch(static_cast<size_t>(pairs) * sizeof(float*)));
+  auto* tasks = static_cast<Task*>(context.scratch(static_cast<size_t>(E * chunks) * sizeof(Task)));
+  for (int64_t i = 0; i < offsets[E]; ++i) out[i] = output_row(call, order[i]);
   int64_t count = 0;
   for (int64_t e = 0; e < E; ++e)
     for (int64_t c = 0; c < chunks && offsets[e] < offsets[e + 1]; ++c)
@@ -116,7 +127,7 @@ void fast(Context& context, const OpCall& call) {
   context.pool.parallel_for(count, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = offsets[tasks[i].expert], last = offsets[tasks[i].expert + 1];
-      multiply_rows(leaf, expert(call, tasks[i].expert), tasks[i].begin, tasks[i].end, out + first, in + first,
+      multiply_rows(leaf, expert(call, tasks[i].expert), tasks[i].begin, tasks[i].end, out + first, in.from(first),
                     last - first);
     }
   });

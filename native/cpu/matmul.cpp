@@ -30,7 +30,7 @@ void matmul_fast(Context& context, const Tensor& out, const Tensor& x, const Mat
   }
   const Kernels& leaf = leaves(context);
   context.pool.parallel_for(w.N, task_rows(w), [&](int64_t n0, int64_t n1, int) {
-    multiply_rows(leaf, w, n0, n1, rows, inputs, T);
+    multiply_rows(leaf, w, n0, n1, rows, {inputs}, T);
     if (!bias) return;
     for (int64_t t = 0; t < T; ++t)
       for (int64_t n = n0; n < n1; ++n) rows[t][n] += weight_at(bias->data, bias->dtype, n);

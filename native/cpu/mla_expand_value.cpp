@@ -62,7 +62,7 @@ void fast(Context& context, const OpCall& call) {
         out[h * T + t] = output(call, t, h) - row;  // multiply_rows counts weight rows from the matrix's start
         in[h * T + t] = input(call, t, h);
       }
-      multiply_rows(leaf, w, row, row + dv, out + h * T, in + h * T, T);
+      multiply_rows(leaf, w, row, row + dv, out + h * T, {in + h * T}, T);
     }
   });
 }

@@ -209,6 +209,9 @@ void sample_row(const OpCall& call, int64_t n) {
     if (z[static_cast<size_t>(i)] > (best < 0 ? -std::numeric_limits<float>::infinity() : z[static_cast<size_t>(best)])) best = i;
   HADAL_EXPECT(best >= 0, "%s: row %lld: expected a token that the logit bias leaves possible, got none", kName,
                static_cast<long long>(n));
+  HADAL_EXPECT(std::isfinite(z[static_cast<size_t>(best)]),
+               "%s: row %lld: expected a finite largest logit after bias and penalties, got %g", kName,
+               static_cast<long long>(n), z[static_cast<size_t>(best)]);
   int32_t chosen = best;
   if (p.temperature > 0) {
     std::vector<Candidate> candidates;

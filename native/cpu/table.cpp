@@ -33,7 +33,9 @@ std::span<const Choice> choices() {
   static const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   static const bool vbmi = avx512 && __builtin_cpu_supports("avx512vbmi");
-  static const Choice all[] = {{"avx512vbmi", vbmi, cpu::avx512vbmi_kernels},
+  static const bool bf16 = vbmi && __builtin_cpu_supports("avx512bf16");
+  static const Choice all[] = {{"avx512bf16", bf16, cpu::avx512bf16_kernels},
+                               {"avx512vbmi", vbmi, cpu::avx512vbmi_kernels},
                                {"avx512", avx512, cpu::avx512_kernels},
                                {"avx2", avx2, cpu::avx2_kernels},
                                {"portable", true, cpu::portable_kernels}};

@@ -12,7 +12,7 @@ namespace {
 
 void check(const OpCall& call) {
   expect_tensor(call, "write_kv", 1, "src", kFloat, {-1, -1});
-  expect_tensor(call, "write_kv", 0, "cache", kCache, {-1, -1, call[1].shape[1]});
+  expect_tensor(call, "write_kv", 0, "cache", kCache, {-1, 64, call[1].shape[1]});
   expect_dense(call, "write_kv", 2, "slots", kInt, {call[1].shape[0]});
 }
 

@@ -196,7 +196,7 @@ struct Bench {
 inline std::vector<Bench>& benches() {
   static std::vector<Bench> all = [] {
     std::vector<Bench> made;
-    for (const char* isa : {"avx512vbmi", "avx512", "avx2", "portable"}) {
+    for (const char* isa : {"avx512bf16", "avx512vbmi", "avx512", "avx2", "portable"}) {
       for (const int threads : {1, 3}) {
         try {
           made.push_back({std::string(isa) + " x" + std::to_string(threads),

@@ -433,6 +433,21 @@ void record_tests() {
 }
 
 void run_tests() {
+  test("extents that are equal only at the largest step are refused when recorded", [] {
+    const auto device = std::make_shared<Device>(cpu_backend(), 1, "");
+    const auto memory = Buffer::allocate(1 << 20);
+    Program program(device, HADAL_FAST, {8, 8, 8});
+    const auto floats = [&](std::vector<int64_t> shape) { return view(memory, std::move(shape)); };
+    View slots = floats({HADAL_DIM_N}), ids = floats({HADAL_DIM_T, 8});
+    slots.dtype = ids.dtype = HADAL_I32;
+    CHECK(throws(HADAL_ERROR_INVALID, "with T = 0: write_kv: slots: expected [0]",
+                 [&] { program.append("write_kv", {{floats({4, 64, 6})}, {floats({HADAL_DIM_T, 6})}, {slots}}, {}); }));
+    CHECK(program.size() == 0);
+    slots.shape[0] = HADAL_DIM_T;
+    program.append("write_kv", {{floats({4, 64, 6})}, {floats({HADAL_DIM_T, 6})}, {slots}}, {});
+    program.run({0, 0, 0}, nullptr);
+    program.run({8, 0, 0}, nullptr);
+  });
   test("a run uses this step's sizes, 0 included, and touches nothing beyond", [] {
     const auto device = make_device();
     const auto from = Buffer::allocate(64 * 8 * 4), to = Buffer::allocate(64 * 8 * 4);

@@ -224,10 +224,12 @@ void add_rows(float* y, const float* a, const float* b, int64_t n) {
 }
 
 // e^x to about 2 ulp: x = n·ln 2 + r with |r| ≤ ln2/2, a polynomial of degree 6 in r (Taylor, whose
-// remainder r⁷/5040 is below 2⁻²⁴ there). Below −87.3 the result is flushed to e^−87.3, about 1e-38.
+// remainder r⁷/5040 is below 2⁻²⁴ there). Below −87.3 the result is flushed to e^−87.3, about 1e-38; from
+// 88.4 exp2i overflows to infinity, so that silu of a huge negative gate is zero. NaN stays NaN: in this
+// order of operands min and max let it pass, and n takes a bound instead of it.
 inline F32 exp(F32 x) {
-  x = min(max(x, set1(-87.3f)), set1(88.0f));
-  const F32 n = round(mul(x, set1(1.44269504f)));
+  x = min(set1(89.0f), max(set1(-87.3f), x));
+  const F32 n = round(max(mul(x, set1(1.44269504f)), set1(-126.0f)));
   F32 r = fma(n, set1(-0.693359375f), x);
   r = fma(n, set1(2.12194440e-4f), r);
   F32 p = set1(1.0f / 720);
@@ -305,6 +307,7 @@ const Kernels table = {
     exp_shift_sum,
     to_bf16,
     to_f16,
+    nullptr,
 };
 
 }  // namespace

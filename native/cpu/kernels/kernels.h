@@ -26,6 +26,28 @@ struct GemmArgs {
   int64_t M, N, K;
 };
 
+// The same with x as BF16 rows that PairKernels::pack wrote.
+struct PairArgs {
+  float* const* out;
+  const uint16_t* const* x;  // [M][K up to whole multiples of 64]
+  const void* w;
+  int64_t w_stride;
+  const float* scale;
+  int64_t scale_stride, first_row, block_rows, block_columns;  // block_columns: a multiple of 64
+  int64_t M, N, K;
+};
+
+// Products of BF16 by BF16 into F32, for CPUs that have them. x is rounded to BF16 once for a product, FP8
+// and BF16 weights are exact (BF16 subnormals count as zero).
+struct PairKernels {
+  void (*gemm_bf16)(const PairArgs&);       // w BF16, x packed in natural order
+  void (*gemm_e4m3)(const PairArgs&);       // w E4M3, x packed in code order
+  void (*gemm_converted)(const PairArgs&);  // w from convert_codes: the same bits as gemm_e4m3
+  // n floats to BF16, zeros up to a multiple of 64; `codes`: in the order that the E4M3 forms want.
+  void (*pack)(uint16_t* y, const float* x, int64_t n, bool codes);
+  void (*convert_codes)(uint16_t* y, const uint8_t* w, int64_t n);
+};
+
 struct Kernels {
   const char* name;
   // Indexed by DType: F32, BF16, F16, F8_E4M3.
@@ -49,11 +71,13 @@ struct Kernels {
   float (*exp_shift_sum)(float* y, const float* x, float shift, int64_t n);
   void (*to_bf16)(uint16_t* y, const float* x, int64_t n);  // round to nearest even
   void (*to_f16)(uint16_t* y, const float* x, int64_t n);   // the same, saturating at ±65504
+  const PairKernels* pairs;  // null where the CPU has no BF16 products
 };
 
 const Kernels& portable_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512vbmi_kernels();
+const Kernels& avx512bf16_kernels();
 
 }  // namespace hadal::cpu

@@ -88,7 +88,7 @@ typedef struct hadal_argument {
 typedef struct hadal_device_options {
   uint32_t struct_size; /* sizeof(hadal_device_options) */
   int32_t threads;      /* 0: the physical cores that this process may use */
-  const char* isa;      /* NULL: the best that the CPU has; "avx512vbmi", "avx512", "avx2", "portable" */
+  const char* isa;      /* NULL: the best that the CPU has; "avx512bf16", "avx512vbmi", "avx512", "avx2", "portable" */
 } hadal_device_options;
 
 typedef struct hadal_cpu_info {

@@ -17,9 +17,14 @@ const exists = (file: string) =>
     () => false,
   )
 
-/** tokenizer.json, tokenizer_config.json and chat_template.jinja of a folder. */
-export async function readTextFiles(folder: string): Promise<TextFiles> {
-  const tokenizerJson = await readJsonObject(path.join(folder, 'tokenizer.json'), 256 << 20)
+/**
+ * tokenizer.json, tokenizer_config.json and chat_template.jinja of a folder; undefined without tokenizer.json,
+ * which a model that is driven by ids does not need.
+ */
+export async function readTextFiles(folder: string): Promise<TextFiles | undefined> {
+  const tokenizerPath = path.join(folder, 'tokenizer.json')
+  if (!(await exists(tokenizerPath))) return undefined
+  const tokenizerJson = await readJsonObject(tokenizerPath, 256 << 20)
   const configPath = path.join(folder, 'tokenizer_config.json')
   const tokenizerConfig = (await exists(configPath))
     ? await readJsonObject(configPath, 64 << 20)

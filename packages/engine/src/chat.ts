@@ -30,18 +30,18 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly endThinking?: AbortSignal
   /** The last message, an assistant's, is the beginning of the answer or of its reasoning; parts are what follows. */
   readonly prefix?: boolean
-  /** Parts carry the tokens that made them. */
+  /** Parts carry their tokens. Default: when topLogprobs is above 0. */
   readonly partTokens?: boolean
   /** Also yield the arguments of tool calls as they are written (`tool-call-delta`). */
   readonly toolDeltas?: boolean
 }
 
-/** A piece of the answer; `atMs` is the time since the request began. */
-export type ChatPart = Part & {
-  readonly atMs: number
-  /** With `partTokens`. Tags, and line ends that belong to them, are in no part. */
-  readonly tokens?: readonly Token[]
-}
+/**
+ * A piece of the answer; `atMs` is the time since the request began. With `partTokens` a piece brings the tokens
+ * that came since the one before it, their probabilities and rivals: a token that yields no text of its own, such
+ * as a tag or half a character, comes with the next piece.
+ */
+export type ChatPart = Part & { readonly atMs: number; readonly tokens?: readonly Token[] }
 
 export interface ChatFinish extends Finish {
   /** The whole answer. */
@@ -81,9 +81,7 @@ export function chat(
         ...(prompt.continues && { continues: true }),
         ...(toolDeltas && { toolDeltas }),
       })
-      const tags = thinkTags.flatMap((tag) => tokenizer.idOf(tag) ?? [])
-      const shares = partTokens ? new PartTokens(text, tags, prompt.continues ?? false) : undefined
-      const answer = new Answer(text, shares, tokenizer.bytesOf)
+      const answer = new Answer(text, partTokens ?? (generate.topLogprobs ?? 0) > 0)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
       const pumped = pump(tokens, answer, sink)
       return async () => {
@@ -91,7 +89,7 @@ export function chat(
         await pumped
       }
     },
-    () => new Answer(undefined, undefined).finish(neverBegan),
+    () => new Answer(undefined).finish(neverBegan),
   )
 }
 
@@ -133,67 +131,20 @@ async function pump(
   }
 }
 
-const thinkTags = ['<think>', '</think>']
-
-/** Which tokens made which part: those since the last part, unless a tag lies between. */
-class PartTokens {
-  readonly #stream: TextStream
-  readonly #tags: readonly number[]
-  #pending: Token[] = []
-  #reasoning: boolean
-  #atStart: boolean
-
-  constructor(stream: TextStream, tags: readonly number[], continues: boolean) {
-    this.#stream = stream
-    this.#tags = tags
-    this.#atStart = !continues
-    this.#reasoning = stream.reasoning
-  }
-
-  push(token: Token): void {
-    if (!this.#tags.includes(token.id)) this.#pending.push(token)
-  }
-
-  /** The tokens of each part, in order. */
-  share(parts: readonly Part[], bytesOf: (id: number) => Uint8Array): readonly Token[][] {
-    const shares = parts.map((_, i): Token[] => {
-      // A token that ends one part and begins the next counts for the next.
-      const last = i === parts.length - 1
-      const count = last ? this.#pending.length : Math.max(1, this.#pending.length - 1)
-      return this.#pending.splice(0, count)
-    })
-    const begins = this.#atStart ? shares[0] : undefined
-    const newline = 0x0a
-    while (begins?.[0] && bytesOf(begins[0].id).every((byte) => byte === newline)) begins.shift()
-    if (shares.length > 0) this.#atStart = false
-    if (this.#stream.reasoning !== this.#reasoning) {
-      this.#reasoning = this.#stream.reasoning
-      this.#pending = []
-      this.#atStart = true
-    }
-    return shares
-  }
-}
-
 /** The answer so far. */
 class Answer {
   readonly #stream: TextStream | undefined
-  readonly #tokens: PartTokens | undefined
-  readonly #bytesOf: (id: number) => Uint8Array
   readonly #began: number = performance.now()
   readonly #toolCalls: ToolCall[] = []
+  readonly #reportsTokens: boolean
+  #tokens: Token[] = []
   #text = ''
   #reasoning = ''
   #reasoningEnd = 0
 
-  constructor(
-    stream: TextStream | undefined,
-    tokens: PartTokens | undefined,
-    bytesOf: (id: number) => Uint8Array = () => new Uint8Array(),
-  ) {
+  constructor(stream: TextStream | undefined, reportsTokens = false) {
     this.#stream = stream
-    this.#tokens = tokens
-    this.#bytesOf = bytesOf
+    this.#reportsTokens = reportsTokens
   }
 
   get stopped(): boolean {
@@ -201,7 +152,7 @@ class Answer {
   }
 
   push(token: Token): ChatPart[] {
-    this.#tokens?.push(token)
+    if (this.#reportsTokens) this.#tokens.push(token)
     return this.#take(this.#stream?.push(token.id) ?? [])
   }
 
@@ -230,8 +181,12 @@ class Answer {
     if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {
       this.#reasoningEnd = atMs
     }
-    const tokens = this.#tokens?.share(parts, this.#bytesOf)
-    return parts.map((part, i) => ({ ...part, atMs, ...(tokens && { tokens: tokens[i] ?? [] }) }))
+    return parts.map((part) => {
+      const tokens = this.#tokens
+      if (tokens.length === 0) return { ...part, atMs }
+      this.#tokens = []
+      return { ...part, atMs, tokens }
+    })
   }
 }
 
@@ -271,7 +226,7 @@ function reasoningOptions(
     closeId,
     ...(callsId !== undefined && { exitIds: [callsId] }),
     ...(budget !== undefined && { budget }),
-    ...(endThinking && { end: endThinking }),
+    ...(endThinking && { endSignal: endThinking }),
     // What follows the tag (one newline or two) is left to the model, which knows its own habit.
     closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),
   }

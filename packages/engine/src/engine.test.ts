@@ -297,7 +297,9 @@ describe('KV blocks', () => {
 
 describe('cancelling', () => {
   it('frees blocks and slot at once by break, signal and return, in any state', async () => {
-    const model = new FakeModel({ limits: { maxSequences: 1, maxTokens: 16 }, delay: 5 })
+    // The first step outlasts the test, so that return() always finds it in flight.
+    const delay = (step: number) => (step === 0 ? 60_000 : 1)
+    const model = new FakeModel({ limits: { maxSequences: 1, maxTokens: 16 }, delay })
     const engine = new Engine(model)
     const running = engine.generate(prompt(200), {})
     const controller = new AbortController()

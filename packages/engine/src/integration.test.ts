@@ -138,7 +138,7 @@ describe('nano', () => {
   })
 
   it('thinks and answers in a chat, and answers all the same when its budget runs out', async () => {
-    const files = await readTextFiles(folder)
+    const files = (await readTextFiles(folder))!
     const tokenizer = createTokenizer(files)
     const template = createChatTemplate(files, tokenizer)
     const messages = [{ role: 'user', content: 'How many r are in strawberry?' }] as const

@@ -13,7 +13,7 @@ export interface ReasoningOptions {
   /** Most ids of thinking; none: no limit. */
   readonly budget?: number
   /** Aborted: the thinking ends after the id that is being chosen. */
-  readonly end?: AbortSignal
+  readonly endSignal?: AbortSignal
   /** Ids put in the model's mouth when the budget runs out; `closeId` must be among them. */
   readonly closeIds: Int32Array
 }
@@ -49,6 +49,6 @@ export function idsToForce(
   options: ReasoningOptions | undefined,
 ): Int32Array {
   if (!options || !state.open) return none
-  if (options.end?.aborted) return options.closeIds
+  if (options.endSignal?.aborted) return options.closeIds
   return options.budget !== undefined && state.tokens >= options.budget ? options.closeIds : none
 }

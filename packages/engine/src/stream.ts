@@ -37,6 +37,16 @@ export function createStream<T, R>(
   return new QueueStream(start, unstarted)
 }
 
+/** A stream whose first `next()` rejects with `error`. */
+export function failedStream<T, R>(error: unknown): Stream<T, R> {
+  return createStream<T, R>(
+    () => {
+      throw error
+    },
+    () => undefined as R,
+  )
+}
+
 class QueueStream<T, R> implements Stream<T, R>, Sink<T, R> {
   readonly #start: (sink: Sink<T, R>) => Cancel
   readonly #unstarted: () => R

@@ -41,6 +41,35 @@ describe('hadal run', () => {
     expect(hadal(['run', '--temperature', '0'], 'What is 348 + 987?').stdout).toBe('1335\n')
   })
 
+  it('takes an unquoted question, and words after -- as they are', () => {
+    const words = 'How many r are in strawberry?'.split(' ')
+    expect(hadal(['run', '--temperature', '0', ...words]).stdout).toBe('3\n')
+    expect(hadal(['run', '--temperature=0', '--', '-h']).stdout).not.toContain('USAGE')
+  })
+
+  it.each([
+    ['the answer’s reader', '| head -c1', '3', 0],
+    ['the thinking’s reader', '2>&1 >answer.txt | head -c1', 's', 0],
+    ['both', '2>&1 | head -c1', 's', 0],
+  ])('is quiet when %s goes away', (_, pipe, first, code) => {
+    const command = `"${process.execPath}" "${cli}" run "How many r are in strawberry?" --temperature 0`
+    const script = `${command} ${pipe}; exit \${PIPESTATUS[0]}`
+    const { stdout, status } = spawnSync('bash', ['-c', script], {
+      ...{ encoding: 'utf8', cwd: work, env: quiet, input: '' },
+    })
+    expect(stdout).toBe(first)
+    expect(status).toBe(code)
+    if (pipe.includes('answer.txt'))
+      expect(readFileSync(path.join(work, 'answer.txt'), 'utf8')).toBe('3\n')
+  })
+
+  it.runIf(existsSync('/dev/full'))('fails when its output cannot be written', () => {
+    const command = `"${process.execPath}" "${cli}" run "What is 2 + 2?" >/dev/full`
+    const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8', env: quiet })
+    expect(stderr).toMatch(/hadal: stdout: ENOSPC/)
+    expect(status).toBe(1)
+  })
+
   it('prints one JSON object', () => {
     const out = JSON.parse(
       hadal(['run', 'What is 47 * 36?', '--json', '--temperature', '0']).stdout,
@@ -61,7 +90,7 @@ describe('hadal run', () => {
       '--verbose',
     ])
     expect(direct.stderr).not.toContain('Thought for')
-    expect(direct.stderr).toMatch(/1 tokens .*cut: length/)
+    expect(direct.stderr).toMatch(/1 token .*cut: length/)
     const seeded = () =>
       hadal(['run', 'Make 33 from 6 6 3.', '--seed', '5', '--temperature', '1']).stderr
     expect(seeded().replace(/Thought.*/, '')).toBe(seeded().replace(/Thought.*/, ''))
@@ -71,7 +100,32 @@ describe('hadal run', () => {
     [['run'], '', 2, /expected a prompt/],
     [['run', 'x', '--temperature', 'hot'], '', 2, /--temperature: expected a number, got "hot"/],
     [['run', 'x', '--model', '/nowhere'], '', 1, /\/nowhere: cannot be opened: ENOENT/],
-    [['run', 'x', '--precision', 'exact'], '', 1, /precision: expected/],
+    [
+      ['run', 'x', '--precision', 'exact'],
+      '',
+      2,
+      /--precision: expected fast or reference, got "exact"/,
+    ],
+    [
+      ['run', 'x', '--max-tokens', '0'],
+      '',
+      2,
+      /--max-tokens: expected an integer of 1 or more, got 0/,
+    ],
+    [
+      ['run', 'x', '--temprature', '0'],
+      '',
+      2,
+      /unknown flag --temprature; did you mean --temperature\?/,
+    ],
+    [['run', 'x', '--no-color'], '', 2, /unknown flag --no-color \(known: --model, .*--seed/],
+    [['run', 'x', '--seed', '--json'], '', 2, /--seed: expected a value, got "--json"/],
+    [['run', 'x', '-m'], '', 2, /-m: expected a value, got none/],
+    [['run', 'x', '--threads', '1.5'], '', 2, /--threads: expected a whole number/],
+    [['inspect', 'a', 'b'], '', 2, /expected at most 1 argument, got "b" as well/],
+    [['doctor', 'a'], '', 2, /expected no argument, got "a" as well/],
+    [['rnu'], '', 2, /got "rnu"; did you mean "run"\?/],
+    [['dance', '--help'], '', 2, /expected one of chat, run/],
     [['dance'], '', 2, /expected one of chat, run/],
     [['inspect', '/nowhere'], '', 2, /no such file or folder/],
   ])('%j fails in one line', (args, input, code, message) => {
@@ -86,7 +140,7 @@ describe('hadal chat', () => {
   it('says what the little model can do, answers and obeys commands on a pipe', () => {
     const { stdout, status } = hadal(
       ['chat', '--temperature', '0'],
-      'Sort 42, 7, 93, 15.\n/nothink\n/set temperature 0\n/set nonsense 1\n/stats\n/help\n/what\n"""\nWhat is\n2 + 3?\n"""\n/bye\n',
+      'Sort 42, 7, 93, 15.\n/nothink\n/set temperature 0\n/set nonsense 1\n/set temperature -1\n/set topP default\n/stats\n/help\n/what\n"""\nWhat is\n2 + 3?\n"""\n/bye\n',
     )
     expect(stdout).toContain('add, subtract, multiply, count letters')
     expect(stdout).toContain('hadal chat path/to/DeepSeek-R1')
@@ -94,6 +148,8 @@ describe('hadal chat', () => {
     expect(stdout).toMatch(/Thought for \d/)
     expect(stdout).toContain('thinking is off')
     expect(stdout).toContain('usage: /set')
+    expect(stdout).toContain('temperature: expected a number from 0 to 100, got -1')
+    expect(stdout).toContain('topP is the model’s default')
     expect(stdout).toContain('unknown command /what')
     expect(stdout).toContain('blocks of 64 tokens in use')
     expect(stdout).not.toContain('\u001b[')
@@ -194,6 +250,9 @@ describe('hadal inspect', () => {
     expect(out.kvBytesPerToken).toBe(70_272)
     const text = hadal(['inspect', file]).stdout
     expect(text).toContain('671.0 B, 37.6 B active')
+    // The published tensors: those of the main model, and the MTP module with its copies of embedding and head.
+    expect(out.weightBytes).toBe(673_150_611_808 + 15_424_227_552)
+    expect(text).toMatch(/688\.6 GB in 91,991 tensors \(BF16 .*, F8_E4M3 .*, F32 .*\), computed/)
     expect(text).toMatch(/verdict\s+(fits|does not fit)/)
   })
 
@@ -223,8 +282,17 @@ describe('hadal synth, quantize, doctor, bench', () => {
     )
     expect(hadal(['run', 'hello', '--model', out, '--max-tokens', '4', '--json']).status).toBe(0)
     expect(hadal(['synth', folder, '--preset', 'r2']).stderr).toContain(
-      'preset: expected one of r1-tiny',
+      '--preset: expected one of r1-tiny',
     )
+    for (const command of [
+      ['synth', folder],
+      ['quantize', folder, out],
+    ]) {
+      const { stderr, status } = hadal(command)
+      expect(stderr).toMatch(/expected a folder without a checkpoint, found config\.json; --force/)
+      expect(status).toBe(2)
+    }
+    expect(hadal(['synth', folder, '--force']).status).toBe(0)
   })
 
   it('finds this machine in order', () => {
@@ -232,6 +300,13 @@ describe('hadal synth, quantize, doctor, bench', () => {
     expect(stdout).not.toContain('✗')
     expect(stdout).toMatch(/✓ model/)
     expect(status).toBe(0)
+  })
+
+  it('says once what is wrong when there is no addon', () => {
+    const { stdout, status } = hadal(['doctor'], '', { ...quiet, HADAL_NATIVE_PATH: '/nowhere' })
+    expect(stdout.match(/HADAL_NATIVE_PATH=\/nowhere/g)).toHaveLength(1)
+    expect(stdout).toMatch(/✗ model {6}as addon/)
+    expect(status).toBe(1)
   })
 
   it('says what is wrong when the addon is', () => {
@@ -252,7 +327,13 @@ describe('hadal synth, quantize, doctor, bench', () => {
     )
     expect(hadal(['--version']).stdout).toBe(`${version}\n`)
     expect(hadal(['--help']).stdout).toContain('inspect')
-    expect(hadal(['run', '--help']).stdout).toContain('--temperature')
+    for (const args of [
+      ['run', '--help'],
+      ['help', 'run'],
+    ]) {
+      expect(hadal(args).stdout).toContain('--temperature')
+      expect(hadal(args, '', process.env).stdout).not.toContain('\u001b[')
+    }
   })
 })
 

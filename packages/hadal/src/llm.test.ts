@@ -1,5 +1,7 @@
 // The public API on the embedded model: what it yields, how it stops, what it refuses, what it leaves behind.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { pathToFileURL } from 'node:url'
+import { fixture } from '@hadal/testing'
 import { describe, expect, it } from 'vitest'
 import { type ChatFinish, type Llm, load, OptionError } from './index.ts'
 
@@ -90,6 +92,26 @@ describe('llm.chat', () => {
   })
 })
 
+describe('llm.chat with topLogprobs', () => {
+  it('brings every token, in order, with the pieces', async () => {
+    await withLlm(async (llm) => {
+      const ids: number[] = []
+      let count = 0
+      const onFinish = (finish: ChatFinish) => {
+        count = finish.completionTokens
+      }
+      const options = { temperature: 0, topLogprobs: 2, onFinish }
+      for await (const { tokens = [] } of llm.chat(question, options))
+        for (const { id, logprob, top } of tokens) {
+          expect(top?.[0]).toEqual({ id, logprob })
+          ids.push(id)
+        }
+      expect(ids).toHaveLength(count)
+      expect(llm.tokenizer.decode(ids)).toMatch(/^spell s t r[\s\S]*<\/think>\s*3$/)
+    })
+  })
+})
+
 describe('llm.forward', () => {
   it('gives logits of every position and of the MTP module', async () => {
     await withLlm(async (llm) => {
@@ -112,6 +134,50 @@ describe('options', () => {
     const loading = load(undefined, options as object)
     await expect(loading).rejects.toThrow(OptionError)
     await expect(load(undefined, options as object)).rejects.toThrow(message)
+  })
+
+  it.each([
+    [[5], /load: path: expected a checkpoint folder as a string or file: URL, .*, got 5/],
+    [[{ threads: 2 }], /load: path: expected .*, got an object \(threads\)/],
+    [[undefined, null], /load: options: expected an object, got null/],
+    [[undefined, { onProgress: 'yes' }], /onProgress: expected a function, got "yes"/],
+  ])('load(...%j) is refused', async (args, message) => {
+    const loading = (load as (...a: unknown[]) => Promise<unknown>)(...args)
+    await expect(loading).rejects.toMatchObject({ name: 'OptionError', code: 'ERR_HADAL_OPTION' })
+    await expect(loading).rejects.toThrow(message)
+  })
+
+  it('calls with wrong arguments reject at the first next(), by name', async () => {
+    await withLlm(async (llm) => {
+      const { chat, generate, forward } = llm as unknown as Record<
+        'chat' | 'generate' | 'forward',
+        (...args: unknown[]) => AsyncGenerator & Promise<unknown>
+      >
+      const wrong: [() => Promise<unknown>, RegExp][] = [
+        [() => chat(question, { temprature: 1 }).next(), /did you mean "temperature"/],
+        [() => chat(question, null).next(), /chat: options: expected an object, got null/],
+        [() => chat(question, { thinking: 'no' }).next(), /thinking: expected a boolean, got "no"/],
+        [() => chat(question, { tools: 'no' }).next(), /tools: expected an array, got "no"/],
+        [() => chat(question, { onFinish: 1 }).next(), /onFinish: expected a function, got 1/],
+        [() => chat('hello').next(), /messages: expected an array .*, got "hello"/],
+        [() => chat([]).next(), /messages: expected at least one/],
+        [() => chat([{ role: 'bot', content: '' }]).next(), /messages\[0\]\.role: .*, got "bot"/],
+        [
+          () => chat([{ role: 'user', content: [] }]).next(),
+          /messages\[0\]\.content: expected a string, got an array of 0/,
+        ],
+        [() => generate([1], { maxToken: 1 }).next(), /did you mean "maxTokens"/],
+        [() => forward([1], { mpt: true }), /did you mean "mtp"/],
+        [() => forward([1], { lastLogits: -1 }), /lastLogits: expected a whole number/],
+      ]
+      for (const [call, message] of wrong) await expect(call()).rejects.toThrow(message)
+    })
+  })
+
+  it('takes a file: URL for the folder', async () => {
+    const llm = await load(pathToFileURL(fixture('v3-bf16')))
+    expect(llm.info.path).toBe(fixture('v3-bf16'))
+    await llm.dispose()
   })
 
   it.each([

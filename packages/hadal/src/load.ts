@@ -1,46 +1,38 @@
 // load(): a checkpoint folder to a model that chats. Joins checkpoint, model, engine and text; owns them all.
+import { join } from 'node:path'
 import { type GenerationDefaults, openCheckpoint, readTextFiles } from '@hadal/checkpoint'
-import { chat, Engine, type EngineDefaults, type Stream } from '@hadal/engine'
+import { chat, Engine, type EngineDefaults, failedStream, type Stream } from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
-import { type ChatTemplate, createChatTemplate, createTokenizer, TextError } from '@hadal/text'
-import { checkNames, OptionError } from './options.ts'
+import {
+  absentTokenizer,
+  type ChatTemplate,
+  createChatTemplate,
+  createTokenizer,
+  TextError,
+  type Tokenizer,
+} from '@hadal/text'
+import { checkChat, checkForward, checkGenerate, checkLoad } from './options.ts'
 import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
 
-const loadOptionNames = [
-  'device',
-  'precision',
-  'threads',
-  'contextLength',
-  'kvBytes',
-  'maxSequences',
-  'maxTokens',
-  'isa',
-  'onProgress',
-]
-
-function checkOptions(options: LoadOptions): void {
-  checkNames('load', options, loadOptionNames)
-  const { device = 'auto', precision = 'fast' } = options
-  if (device !== 'auto' && device !== 'cpu')
-    throw new OptionError(
-      `load: device: expected 'auto' or 'cpu' (this build has no CUDA backend), got ${JSON.stringify(device)}`,
-    )
-  if (precision !== 'fast' && precision !== 'reference')
-    throw new OptionError(
-      `load: precision: expected 'fast' or 'reference', got ${JSON.stringify(precision)}`,
-    )
+/** What is wrong with a call comes out of its stream's first next(), as everything else that goes wrong. */
+function checked<T, R>(start: () => Stream<T, R>): Stream<T, R> {
+  try {
+    return start()
+  } catch (error) {
+    return failedStream(error)
+  }
 }
 
 /** Calls `onFinish` once with the stream's return value. A wrapper generator would make return() wait; this does not. */
 function reporting<S extends Stream<unknown, R>, R>(
-  stream: S,
   onFinish: ((finish: R) => void) | undefined,
+  stream: S,
 ): S {
   if (!onFinish) return stream
   let open = true
   const watch = <V>(result: IteratorResult<V, R>): IteratorResult<V, R> => {
-    if (result.done && open) {
+    if (result.done && open && result.value !== undefined) {
       open = false
       onFinish(result.value)
     }
@@ -54,7 +46,8 @@ function reporting<S extends Stream<unknown, R>, R>(
 
 /**
  * Loads a checkpoint: a published folder with config.json, tokenizer.json and safetensors. Without a path, the
- * embedded model. Weights are used in place, from the mapped files.
+ * embedded model. Weights are used in place, from the mapped files. Without tokenizer.json the model works with
+ * ids (generate, forward), and what needs text throws.
  *
  * Throws CheckpointError (file, tensor or field), TextError (tokenizer, template), ModelError (memory, sizes),
  * OptionError (a wrong option), or an Error with code ERR_HADAL_NO_BINARY when the addon cannot be loaded.
@@ -64,12 +57,13 @@ function reporting<S extends Stream<unknown, R>, R>(
  * for await (const part of llm.chat([{ role: 'user', content: 'What is 47 * 36?' }])) process.stdout.write(part.text)
  * await llm.dispose()
  */
-export async function load(path: string = nanoPath, options: LoadOptions = {}): Promise<Llm> {
-  checkOptions(options)
+export async function load(
+  folder: string | URL = nanoPath,
+  options: LoadOptions = {},
+): Promise<Llm> {
+  const path = checkLoad(folder, options)
   const checkpoint = await openCheckpoint(path)
-  const files = await readTextFiles(path)
-  const tokenizer = createTokenizer(files)
-  const template = optionalTemplate(() => createChatTemplate(files, tokenizer))
+  const { tokenizer, template } = await openText(path)
   const { eosTokenIds, ...generation } = checkpoint.generation
   const model = await loadModel(checkpoint, options)
   const ends =
@@ -91,16 +85,31 @@ export async function load(path: string = nanoPath, options: LoadOptions = {}): 
       return engine.stats
     },
     chat(messages, options: ChatOptions = {}) {
-      if ('error' in template) throw template.error
-      const { onFinish, ...rest } = options
-      return reporting(chat(engine, tokenizer, template, messages, rest), onFinish)
+      return reporting(
+        options?.onFinish,
+        checked(() => {
+          checkChat(options)
+          if ('error' in template) throw template.error
+          const { onFinish: _, ...rest } = options
+          return chat(engine, tokenizer, template, messages, rest)
+        }),
+      )
     },
     generate(prompt, options: GenerateCallOptions = {}) {
-      const { onFinish, ...rest } = options
-      const ids = typeof prompt === 'string' ? tokenizer.encode(prompt, { bos: true }) : prompt
-      return reporting(engine.generate(ids, rest), onFinish)
+      return reporting(
+        options?.onFinish,
+        checked(() => {
+          checkGenerate(options)
+          const { onFinish: _, ...rest } = options
+          const ids = typeof prompt === 'string' ? tokenizer.encode(prompt, { bos: true }) : prompt
+          return engine.generate(ids, rest)
+        }),
+      )
     },
-    forward: (ids, options) => engine.forward(ids, options),
+    async forward(ids, options = {}) {
+      checkForward(options)
+      return engine.forward(ids, options)
+    },
     dispose() {
       disposed ??= engine.dispose().then(() => model.dispose())
       return disposed
@@ -112,12 +121,23 @@ export async function load(path: string = nanoPath, options: LoadOptions = {}): 
   return llm
 }
 
-/** A model without a chat template still generates; chat() then throws why it cannot. */
-function optionalTemplate(make: () => ChatTemplate): ChatTemplate | { readonly error: TextError } {
+interface Text {
+  readonly tokenizer: Tokenizer
+  /** A model without a chat template still generates; chat() then throws why it cannot. */
+  readonly template: ChatTemplate | { readonly error: TextError }
+}
+
+async function openText(folder: string): Promise<Text> {
+  const files = await readTextFiles(folder)
+  if (!files) {
+    const reason = `${join(folder, 'tokenizer.json')}: not there, so this model takes and gives ids only`
+    return { tokenizer: absentTokenizer(reason), template: { error: new TextError(reason) } }
+  }
+  const tokenizer = createTokenizer(files)
   try {
-    return make()
+    return { tokenizer, template: createChatTemplate(files, tokenizer) }
   } catch (error) {
-    if (error instanceof TextError) return { error }
+    if (error instanceof TextError) return { tokenizer, template: { error } }
     throw error
   }
 }

@@ -1,7 +1,38 @@
-// Option objects from strangers: an unknown name is an error that proposes the nearest known one.
+// Arguments from strangers: each wrong one is an OptionError that names it, what was expected and what came; an
+// unknown name proposes the nearest known one.
+import { fileURLToPath } from 'node:url'
+import type { ForwardOptions } from '@hadal/model'
+import type { ChatOptions, GenerateCallOptions, LoadOptions } from './types.ts'
 
 export class OptionError extends TypeError {
   readonly code = 'ERR_HADAL_OPTION'
+  override readonly name = 'OptionError'
+}
+
+/** All names of an options type; the compiler keeps the list complete. */
+type Names<O> = { readonly [name in keyof Required<O>]: true }
+
+const loadNames: Names<LoadOptions> = {
+  ...{ device: true, precision: true, threads: true, contextLength: true, kvBytes: true },
+  ...{ maxSequences: true, maxTokens: true, isa: true, onProgress: true },
+}
+
+const samplingNames: Names<Omit<GenerateCallOptions, 'reasoning'>> = {
+  ...{ maxTokens: true, temperature: true, topP: true, topK: true, minP: true, seed: true },
+  ...{ repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, logitBias: true },
+  ...{ topLogprobs: true, stopIds: true, ignoreEos: true, signal: true, onFinish: true },
+}
+
+const generateNames: Names<GenerateCallOptions> = { ...samplingNames, reasoning: true }
+
+const chatNames: Names<ChatOptions> = {
+  ...samplingNames,
+  ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true, endThinking: true },
+  ...{ prefix: true, partTokens: true, toolDeltas: true },
+}
+
+const forwardNames: Names<ForwardOptions> = {
+  ...{ lastLogits: true, mtp: true, hiddenStates: true, routing: true, chunk: true, signal: true },
 }
 
 function distance(a: string, b: string): number {
@@ -17,15 +48,73 @@ function distance(a: string, b: string): number {
   return row[b.length] as number
 }
 
-/** Throws an OptionError for a name that is not in `known`. */
-export function checkNames(what: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue
-    const nearest = [...known].sort((a, b) => distance(name, a) - distance(name, b))[0] ?? ''
-    const hint =
-      distance(name, nearest) <= 3
-        ? `; did you mean "${nearest}"?`
-        : ` (known: ${known.join(', ')})`
-    throw new OptionError(`${what}: unknown option "${name}"${hint}`)
-  }
+/** `; did you mean "threads"?`, or what is known when nothing comes near. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const nearest = [...known].sort((a, b) => distance(name, a) - distance(name, b))[0] ?? ''
+  return distance(name, nearest) <= (nearest.length < 6 ? 2 : 3)
+    ? `; did you mean "${nearest}"?`
+    : ` (known: ${known.join(', ')})`
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'object' && value !== null) return `an object (${Object.keys(value)})`
+  return JSON.stringify(value) ?? String(value)
+}
+
+/** Throws an OptionError unless `options` is an object whose names are all in `known`. */
+export function checkNames(what: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new OptionError(`${what}: options: expected an object, got ${show(options)}`)
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      throw new OptionError(`${what}: unknown option "${name}"${suggestion(name, known)}`)
+}
+
+function checkKind(what: string, options: object, name: string, kind: 'function' | 'boolean') {
+  const value = (options as Record<string, unknown>)[name]
+  if (value === undefined || typeof value === kind) return
+  throw new OptionError(`${what}: ${name}: expected a ${kind}, got ${show(value)}`)
+}
+
+/** Checks the arguments of load() and returns the folder. */
+export function checkLoad(folder: unknown, options: LoadOptions): string {
+  if (folder instanceof URL && folder.protocol === 'file:')
+    return checkLoad(fileURLToPath(folder), options)
+  if (typeof folder !== 'string' || folder === '')
+    throw new OptionError(
+      `load: path: expected a checkpoint folder as a string or file: URL, or undefined for the embedded model, got ${show(folder)}`,
+    )
+  checkNames('load', options, Object.keys(loadNames))
+  checkKind('load', options, 'onProgress', 'function')
+  const { device = 'auto', precision = 'fast' } = options
+  if (device !== 'auto' && device !== 'cpu')
+    throw new OptionError(
+      `load: device: expected 'auto' or 'cpu' (this build has no CUDA backend), got ${show(device)}`,
+    )
+  if (precision !== 'fast' && precision !== 'reference')
+    throw new OptionError(`load: precision: expected 'fast' or 'reference', got ${show(precision)}`)
+  return folder
+}
+
+export function checkChat(options: ChatOptions): void {
+  checkNames('chat', options, Object.keys(chatNames))
+  checkKind('chat', options, 'onFinish', 'function')
+  for (const name of ['thinking', 'prefix', 'partTokens', 'toolDeltas'])
+    checkKind('chat', options, name, 'boolean')
+  if (options.tools !== undefined && !Array.isArray(options.tools))
+    throw new OptionError(`chat: tools: expected an array, got ${show(options.tools)}`)
+}
+
+export function checkGenerate(options: GenerateCallOptions): void {
+  checkNames('generate', options, Object.keys(generateNames))
+  checkKind('generate', options, 'onFinish', 'function')
+}
+
+export function checkForward(options: ForwardOptions): void {
+  checkNames('forward', options, Object.keys(forwardNames))
+  for (const name of ['mtp', 'hiddenStates', 'routing'])
+    checkKind('forward', options, name, 'boolean')
 }

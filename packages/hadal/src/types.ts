@@ -34,7 +34,7 @@ export interface LoadOptions {
   readonly maxSequences?: number
   /** Most tokens in one step. Default 256. */
   readonly maxTokens?: number
-  /** Forces a kernel set: `'avx512vbmi'`, `'avx512'`, `'avx2'` or `'portable'`. */
+  /** Forces a kernel set: `'avx512bf16'`, `'avx512vbmi'`, `'avx512'`, `'avx2'` or `'portable'`. */
   readonly isa?: string
   readonly onProgress?: (progress: Progress) => void
 }

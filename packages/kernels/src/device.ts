@@ -13,7 +13,7 @@ import { type DType, denseStrides, dtypeBytes, type Extent, type Tensor } from '
 export interface DeviceOptions {
   /** 0 or absent: the physical cores that this process may use. */
   readonly threads?: number
-  /** Forces a kernel set: 'avx512vbmi', 'avx512', 'avx2' or 'portable'. Default: HADAL_ISA, then the best. */
+  /** Forces a kernel set: 'avx512bf16', 'avx512vbmi', 'avx512', 'avx2' or 'portable'. Default: HADAL_ISA, then the best. */
   readonly isa?: string
 }
 

@@ -155,7 +155,7 @@ describe.each(names)('%s', (name) => {
     })
   })
 
-  it.each(['avx512vbmi', 'avx512', 'avx2', 'portable'])(
+  it.each(['avx512bf16', 'avx512vbmi', 'avx512', 'avx2', 'portable'])(
     'fast precision on %s lies closer than plain BF16',
     async (isa) => {
       const cases = await loadGolden(name)

@@ -23,7 +23,9 @@ export class ModelError extends Error {
 function whole(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new ModelError(`${name}: expected a whole number of at least 1, got ${value}`)
+    throw new ModelError(
+      `${name}: expected a whole number of at least 1, got ${JSON.stringify(value)}`,
+    )
   return value
 }
 

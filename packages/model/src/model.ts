@@ -139,7 +139,10 @@ async function forward(
   const chunk = Math.min(options.chunk ?? limits.maxTokens, limits.maxTokens)
   if (!Number.isSafeInteger(chunk) || chunk < 1)
     throw new RangeError(`forward: chunk: expected 1 or more, got ${chunk}`)
-  const first = Math.max(total - (options.lastLogits ?? total), 0)
+  const wanted = options.lastLogits ?? total
+  if (!Number.isSafeInteger(wanted) || wanted < 0)
+    throw new RangeError(`forward: lastLogits: expected a whole number of 0 or more, got ${wanted}`)
+  const first = Math.max(total - wanted, 0)
   const V = info.vocabularySize
   const layers = parts.decoder.layers
   const mtpFirst = Math.min(first, total - 1)

@@ -153,10 +153,11 @@ async function forward(at: string, length: number, options: LoadModelOptions): P
 const sameExperts = (a: Forward, b: Forward): boolean =>
   (a.routing ?? []).every((layer, i) => layer.every((e, j) => e === b.routing?.[i]?.[j]))
 
-// The KV cache in F16 rounds by up to 2^-11, which a random model's layers carry on; near-ties of experts
-// may then fall the other way, which changes whole rows.
-const bound = 3e-3
-const boundOtherExperts = 5e-2
+// The KV cache in F16 rounds by up to 2^-11 and, where the CPU multiplies BF16, the experts' inputs by 2^-9,
+// which a random model's layers carry on; near-ties of experts may then fall the other way, which changes
+// whole rows.
+const bound = 6e-3
+const boundOtherExperts = 0.1
 
 describe.each(shapes)('$what', ({ what, config, dtype, lengths }) => {
   const at = path.join(folder, what.replaceAll(/\W+/g, '-'))
@@ -165,7 +166,7 @@ describe.each(shapes)('$what', ({ what, config, dtype, lengths }) => {
     await made
     const expected = await forward(at, length, { precision: 'reference' })
     expect(expected.logits.length).toBe(length * (config.vocab_size as number))
-    for (const isa of ['avx512vbmi', 'avx512', 'avx2', 'portable']) {
+    for (const isa of ['avx512bf16', 'avx512vbmi', 'avx512', 'avx2', 'portable']) {
       const got = await forward(at, length, { isa }).catch((error) => {
         if (error.code !== 'ERR_HADAL_UNSUPPORTED') throw error
       })

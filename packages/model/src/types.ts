@@ -127,7 +127,7 @@ export interface LoadModelOptions {
   readonly precision?: 'fast' | 'reference'
   /** Default: the physical cores that this process may use. */
   readonly threads?: number
-  /** Forces a kernel set: 'avx512vbmi' | 'avx512' | 'avx2' | 'portable'. Also by the environment: HADAL_ISA. */
+  /** Forces a kernel set: 'avx512bf16' | 'avx512vbmi' | 'avx512' | 'avx2' | 'portable'. Also by the environment: HADAL_ISA. */
   readonly isa?: string
   /** Tokens; default: min(model's, 8192) and what memory allows. */
   readonly contextLength?: number

@@ -43,6 +43,7 @@ function install(what) {
   const packages = {
     cmake: ['cmake', 'cmake', 'cmake'],
     compiler: ['g++', 'gcc-c++', 'llvm'],
+    make: ['make', 'make', 'make'],
   }[what]
   const [apt, dnf, brew] = packages
   return [
@@ -86,6 +87,13 @@ function checkCompiler() {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** What CMake hands the work to; on Windows it finds its own. */
+function checkBuildTool() {
+  if (process.platform === 'win32') return undefined
+  const found = ['ninja', 'make'].some((name) => !spawnSync(name, ['--version']).error)
+  return found ? undefined : `make or Ninja is needed and was not found.\n${install('make')}`
 }
 
 function alive(pid) {
@@ -146,8 +154,8 @@ function configureArguments() {
   ]
 }
 
-const problem = checkCmake() ?? checkCompiler()
-if (problem) fail(problem)
+const problems = [checkCmake(), checkCompiler(), checkBuildTool()].filter(Boolean)
+if (problems.length > 0) fail(problems.join('\n'))
 if (!flags.check) {
   await withLock(async () => {
     const configured = await run('cmake', configureArguments())

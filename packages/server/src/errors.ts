@@ -88,10 +88,11 @@ function requestError(message: string, cause: unknown): ApiError {
       },
       { cause },
     )
-  const [, option] = /^option (\w+)/.exec(message) ?? []
+  const [, option] = /(?:^|unknown )option "?(\w+)/.exec(message) ?? []
   if (option === undefined) return new ApiError({ status: 400, message, code: 'invalid_value' })
   const param = wireNames[option] ?? option
-  if (laterOptions.includes(option) && message.includes('expected one of'))
+  const unknown = message.includes('unknown option') || message.includes('expected one of')
+  if (laterOptions.includes(option) && unknown)
     return invalid(param, 'not supported by this build', 'not_supported')
   return new ApiError(
     {
@@ -125,7 +126,18 @@ export function toApiError(error: unknown): ApiError {
       )
     case 'ERR_HADAL_QUEUE_FULL':
       return queueFull(error.message, retryAfterMs)
+    case 'ERR_HADAL_QUEUE_TIMEOUT':
+      return new ApiError(
+        {
+          status: 503,
+          message: error.message,
+          code: 'overloaded',
+          headers: retryAfter(retryAfterMs),
+        },
+        { cause: error },
+      )
     case 'ERR_HADAL_DISPOSED':
+    case 'ERR_HADAL_DRAINING':
       return shuttingDown()
     case 'ERR_HADAL_STEP':
       return new ApiError(

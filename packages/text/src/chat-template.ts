@@ -9,6 +9,7 @@
 import { createContext, Script } from 'node:vm'
 import { Template } from '@huggingface/jinja'
 import { isObject, TextError } from './error.ts'
+import { checkMessages } from './messages.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
 import { toolMarkers } from './tool-calls.ts'
 import { mapStrings, toolPrompt } from './tool-prompt.ts'
@@ -137,6 +138,7 @@ export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer):
   return {
     knowsThinking: /\bthinking\b/.test(text),
     render(messages, options = {}) {
+      checkMessages(messages)
       if (!options.prefix) return render(messages, options)
       const last = messages.at(-1)
       if (last?.role !== 'assistant')

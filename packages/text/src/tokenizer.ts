@@ -155,6 +155,19 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   }
 }
 
+/** Stands where a checkpoint has no tokenizer: ids still work, and text throws a TextError that says why not. */
+export function absentTokenizer(reason: string): Tokenizer {
+  const refuse = (): never => {
+    throw new TextError(reason)
+  }
+  return {
+    ...{ size: 0, bosId: undefined, eosId: undefined, added: new Map() },
+    ...{ encode: refuse, decode: refuse, bytesOf: refuse },
+    idOf: () => undefined,
+    isSpecial: () => false,
+  }
+}
+
 /** A splitting pattern that keeps the tokens; longer ones first, so that none hides in another. */
 function alternatives(added: readonly AddedToken[]): RegExp | undefined {
   if (added.length === 0) return undefined

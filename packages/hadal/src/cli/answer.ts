@@ -2,7 +2,7 @@
 import type { ChatFinish } from '@hadal/engine'
 import type { Message } from '@hadal/text'
 import type { ChatOptions, Llm } from '../types.ts'
-import { dim, duration } from './terminal.ts'
+import { dim, duration, harmless, progressBar } from './terminal.ts'
 
 export interface Channels {
   /** Where thinking goes, or nowhere. */
@@ -27,9 +27,10 @@ export async function streamAnswer(
       `\n${dim(`Thought for ${duration(performance.now() - started)}`, reasoning)}\n\n`,
     )
   }
+  const stopReading = showReading(llm)
   const stream = llm.chat(messages, options)
   for (;;) {
-    const next = await stream.next()
+    const next = await stream.next().finally(stopReading)
     if (next.done) {
       endThinking()
       answer.write('\n')
@@ -38,11 +39,26 @@ export async function streamAnswer(
     const part = next.value
     if (part.type === 'reasoning') {
       thinking = true
-      reasoning?.write(dim(part.text, reasoning))
+      if (reasoning) reasoning.write(dim(harmless(part.text, reasoning), reasoning))
     } else {
       endThinking()
-      answer.write(part.text)
+      answer.write(harmless(part.text, answer))
     }
+  }
+}
+
+/** A bar while a long prompt is read, until the function that it returns is called. */
+function showReading(llm: Llm): () => void {
+  const bar = progressBar()
+  const before = llm.stats.tokensPrefilled
+  const timer = setInterval(() => {
+    const total = llm.stats.requests[0]?.promptTokens ?? 0
+    const done = Math.min(llm.stats.tokensPrefilled - before, total)
+    if (total > 0) bar.update({ stage: 'reading the prompt', done, total })
+  }, 200)
+  return () => {
+    clearInterval(timer)
+    bar.end()
   }
 }
 
@@ -57,5 +73,5 @@ export function speedLine(finish: ChatFinish): string {
         ? ' · stopped'
         : ''
   const pace = tokensPerSecond > 0 ? ` · ${tokensPerSecond.toFixed(1)} tokens/s` : ''
-  return `${completionTokens} tokens${thought}${pace} · first after ${duration(timeToFirstTokenMs)}${why}`
+  return `${completionTokens} ${completionTokens === 1 ? 'token' : 'tokens'}${thought}${pace} · first after ${duration(timeToFirstTokenMs)}${why}`
 }

@@ -5,7 +5,7 @@ import { type CommandDef, defineCommand } from 'citty'
 import { load } from '../load.ts'
 import type { Llm } from '../types.ts'
 import { loadFromFlags, modelArgs, numberFlag } from './model-options.ts'
-import { bytes } from './terminal.ts'
+import { bytes, progressBar } from './terminal.ts'
 
 /** Bytes read and written a second by `add` over arrays far larger than the caches, best of five. */
 async function memoryBandwidth(threads: number): Promise<number> {
@@ -41,18 +41,25 @@ interface Row {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
-async function prefill(llm: Llm, length: number, runs: number): Promise<Row> {
+async function prefill(llm: Llm, length: number, runs: number, tick: () => void): Promise<Row> {
   const ids = Int32Array.from({ length }, (_, i) => (i * 7919 + 13) % llm.info.vocabularySize)
   const speeds: number[] = []
   for (let i = 0; i <= runs; i++) {
     const started = performance.now()
     await llm.forward(ids, { lastLogits: 1 })
+    tick()
     if (i > 0) speeds.push(length / ((performance.now() - started) / 1000))
   }
   return { what: `prefill ${length}`, tokensPerSecond: median(speeds), runs: speeds }
 }
 
-async function decode(llm: Llm, context: number, tokens: number, runs: number): Promise<Row> {
+async function decode(
+  llm: Llm,
+  context: number,
+  tokens: number,
+  runs: number,
+  tick: () => void,
+): Promise<Row> {
   const ids = Int32Array.from(
     { length: context },
     (_, i) => (i * 7919 + 13) % llm.info.vocabularySize,
@@ -70,9 +77,28 @@ async function decode(llm: Llm, context: number, tokens: number, runs: number): 
       onFinish,
     }))
       void _
+    tick()
     if (i > 0) speeds.push(speed)
   }
   return { what: `decode ${tokens} at ${context}`, tokensPerSecond: median(speeds), runs: speeds }
+}
+
+/** The rows, with a bar on stderr: on a large model each takes minutes. */
+async function measure(llm: Llm, runs: number): Promise<Row[]> {
+  const { contextLength } = llm.info
+  const long = Math.min(512, contextLength - 1)
+  const bar = progressBar()
+  let done = 0
+  const tick = () => bar.update({ stage: 'measuring', done: ++done, total: 3 * (runs + 1) })
+  try {
+    return [
+      await prefill(llm, Math.min(128, long), runs, tick),
+      await prefill(llm, long, runs, tick),
+      await decode(llm, Math.min(16, long), Math.min(64, contextLength - 32), runs, tick),
+    ]
+  } finally {
+    bar.end()
+  }
 }
 
 export const benchCommand = defineCommand({
@@ -95,12 +121,7 @@ export const benchCommand = defineCommand({
     const llm = args.folder ? await loadFromFlags(args.folder, args) : await load()
     try {
       const bandwidth = await memoryBandwidth(llm.info.threads)
-      const long = Math.min(512, llm.info.contextLength - 1)
-      const rows = [
-        await prefill(llm, Math.min(128, long), runs),
-        await prefill(llm, long, runs),
-        await decode(llm, Math.min(16, long), Math.min(64, llm.info.contextLength - 32), runs),
-      ]
+      const rows = await measure(llm, runs)
       const active =
         (llm.info.bytes * llm.info.activeParameters) /
         (llm.info.parameters + llm.info.mtpParameters)

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { resolveSampling } from '@hadal/engine'
 import type { Message } from '@hadal/text'
 import { type CommandDef, defineCommand } from 'citty'
 import type { ChatOptions, Llm } from '../types.ts'
@@ -13,6 +14,8 @@ import { bold, bytes, count, dim, reportError } from './terminal.ts'
 interface Conversation {
   readonly llm: Llm
   readonly embedded: boolean
+  readonly system: readonly Message[]
+  /** Those of `system` first. */
   messages: Message[]
   thinking: boolean
   options: Record<string, number>
@@ -31,11 +34,11 @@ const settings = [
 
 const help = `/think, /nothink     let the model think, or answer at once
 /clear               forget the conversation
-/set <name> <value>  ${settings.join(', ')}
+/set <name> <value>  ${settings.join(', ')}; "default" unsets, /set alone shows
 /stats               what the engine is doing
 /bye                 leave
 """                  begin and end a text of several lines
-Ctrl+C               stop the answer; at the prompt: leave`
+Ctrl+C               stop the answer; at the prompt: clear the line, and leave when it is empty`
 
 function welcome(llm: Llm, embedded: boolean): string {
   const { info } = llm
@@ -91,6 +94,33 @@ KV cache: ${used} of ${stats.blocksTotal} blocks of 64 tokens in use, up to ${by
 ${stats.running} requests running, ${stats.waiting} waiting, ${stats.preemptions} preempted so far`
 }
 
+/** `/set` alone shows what is set; a value that no answer could be made with is refused here. */
+function set(c: Conversation, [name = '', value = '']: readonly string[]): string {
+  const shown = () =>
+    Object.entries(c.options)
+      .map(([key, n]) => `${key} = ${n}`)
+      .join('\n')
+  if (name === '') return shown() || `nothing set; the names are ${settings.join(', ')}`
+  if (!settings.includes(name) || value === '')
+    return `usage: /set <${settings.join('|')}> <number or default>`
+  const { [name]: _, ...others } = c.options
+  if (value === 'default') {
+    c.options = others
+    return `${name} is the model’s default`
+  }
+  const number = Number(value)
+  try {
+    // The thinking's budget has the rule of maxTokens, except that it may be 0.
+    const asTokens = name === 'maxReasoningTokens'
+    const checked = asTokens ? { maxTokens: number === 0 ? 1 : number } : { [name]: number }
+    resolveSampling(checked, {}, c.llm.info.vocabularySize)
+  } catch (error) {
+    return `${name}: ${(error as Error).message.replace(/^option \w+: /, '').replace(/got NaN$/, `got "${value}"`)}`
+  }
+  c.options = { ...others, [name]: number }
+  return `${name} = ${number}`
+}
+
 /** A /command; false ends the conversation. */
 function command(line: string, c: Conversation): boolean {
   const [name, ...rest] = line.slice(1).trim().split(/\s+/)
@@ -113,23 +143,15 @@ function command(line: string, c: Conversation): boolean {
       )
       break
     case 'clear':
-      c.messages = []
+      c.messages = [...c.system]
       say('forgotten')
       break
     case 'stats':
       say(statsText(c.llm))
       break
-    case 'set': {
-      const [key = '', value = ''] = rest
-      const number = Number(value)
-      if (!settings.includes(key) || value === '' || !Number.isFinite(number))
-        say(`usage: /set <${settings.join('|')}> <number>`)
-      else {
-        c.options[key] = number
-        say(`${key} = ${number}`)
-      }
+    case 'set':
+      say(set(c, rest))
       break
-    }
     default:
       say(`unknown command /${name}; /help lists them`)
   }
@@ -142,8 +164,8 @@ function makeRoom(c: Conversation): void {
     c.messages.reduce((n, m) => n + c.llm.tokenizer.encode(m.content).length + 8, 0)
   const room = Math.floor(c.llm.info.contextLength * 0.75)
   let dropped = 0
-  while (c.messages.length > 1 && length() > room) {
-    c.messages.splice(0, 2)
+  while (c.messages.length > c.system.length + 1 && length() > room) {
+    c.messages.splice(c.system.length, 2)
     dropped++
   }
   if (dropped > 0)
@@ -154,7 +176,7 @@ function makeRoom(c: Conversation): void {
 
 async function turn(c: Conversation, text: string, stop: AbortController): Promise<void> {
   // The embedded model learned single questions; earlier turns only confuse it.
-  if (c.embedded) c.messages = []
+  if (c.embedded) c.messages = [...c.system]
   c.messages.push({ role: 'user', content: text })
   makeRoom(c)
   const options: ChatOptions = { ...c.options, thinking: c.thinking, signal: stop.signal }
@@ -173,11 +195,17 @@ async function* inputs(rl: Interface): AsyncGenerator<string> {
     if (block) {
       const end = line.indexOf('"""')
       block.push(end >= 0 ? line.slice(0, end) : line)
-      if (end < 0) continue
+      if (end < 0) {
+        rl.prompt()
+        continue
+      }
+      rl.setPrompt(rl.getPrompt() && '> ')
       yield block.join('\n')
       block = undefined
     } else if (line.startsWith('"""') && !line.slice(3).includes('"""')) {
       block = [line.slice(3)]
+      rl.setPrompt(rl.getPrompt() && '… ')
+      rl.prompt()
     } else yield line.replace(/^"""(.*)"""$/, '$1')
   }
 }
@@ -194,7 +222,14 @@ async function converse(c: Conversation): Promise<void> {
   })
   let stop: AbortController | undefined
   let lines: string[] = []
-  const interrupt = () => (stop ? stop.abort() : rl.close())
+  const interrupt = () => {
+    if (stop) stop.abort()
+    else if (rl.line === '') rl.close()
+    else {
+      rl.write(null, { ctrl: true, name: 'e' })
+      rl.write(null, { ctrl: true, name: 'u' })
+    }
+  }
   rl.on('SIGINT', interrupt)
   rl.on('history', (history: string[]) => {
     lines = history
@@ -219,6 +254,7 @@ async function converse(c: Conversation): Promise<void> {
   } finally {
     process.off('SIGINT', interrupt)
     rl.close()
+    if (terminal) process.stdout.write('\n')
     if (lines.length > 0) saveHistory(lines)
   }
 }
@@ -245,11 +281,12 @@ export const chatCommand = defineCommand({
     const llm = await loadFromFlags(args.folder, args)
     try {
       process.stdout.write(`${welcome(llm, embedded)}\n\n`)
-      const messages: Message[] = args.system ? [{ role: 'system', content: args.system }] : []
+      const system: Message[] = args.system ? [{ role: 'system', content: args.system }] : []
       await converse({
         llm,
         embedded,
-        messages,
+        system,
+        messages: [...system],
         thinking: args.think,
         options: samplingOptions(args),
       })

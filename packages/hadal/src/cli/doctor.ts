@@ -56,12 +56,16 @@ const checks: readonly Check[] = [
 export const doctorCommand = defineCommand({
   meta: { name: 'doctor', description: 'What Hadal finds on this machine, and what is wrong' },
   async run() {
+    const told = new Map<string, string>()
     for (const [name, work] of checks) {
       try {
         process.stdout.write(`✓ ${name.padEnd(11)}${await work()}\n`)
       } catch (error) {
         process.exitCode = exitCodes.error
-        process.stdout.write(`✗ ${name.padEnd(11)}${(error as Error).message}\n`)
+        const { message } = error as Error
+        const same = told.get(message)
+        process.stdout.write(`✗ ${name.padEnd(11)}${same ? `as ${same}` : message}\n`)
+        told.set(message, same ?? name)
       }
     }
   },

@@ -2,7 +2,7 @@
 import { access, stat } from 'node:fs/promises'
 import { freemem, totalmem } from 'node:os'
 import path from 'node:path'
-import { openCheckpoint, readConfig } from '@hadal/checkpoint'
+import { impliedStorage, openCheckpoint, readConfig } from '@hadal/checkpoint'
 import { type ModelConfig, modelSize, parseConfig } from '@hadal/model'
 import { type CommandDef, defineCommand } from 'citty'
 import { bold, bytes, count, dim, UsageError } from './terminal.ts'
@@ -25,7 +25,7 @@ interface Report {
   /** The bytes are those of the files; otherwise they are computed from the config. */
   readonly measured: boolean
   readonly dtypes: Readonly<Record<string, number>>
-  readonly tensors: number | undefined
+  readonly tensors: number
   readonly kvBytes: Readonly<Record<string, number>>
   readonly memoryTotal: number
   readonly memoryFree: number
@@ -41,18 +41,7 @@ function describeExperts(c: ModelConfig): string | undefined {
   if (c.family === 'dense' || c.experts === 0) return undefined
   const { scoring, groups, groupsKept } = c.gating
   const grouped = groups > 1 ? ` in ${groups} groups, ${groupsKept} kept` : ''
-  return `${c.expertsPerToken} of ${c.experts}${grouped}, ${c.sharedExperts} shared, ${scoring} scores; first ${c.firstMoeLayer} layers dense`
-}
-
-/** Bytes a parameter that a config alone implies: FP8 when it says so, else two. */
-function estimateBytes(
-  c: ModelConfig,
-  config: Record<string, unknown>,
-  parameters: number,
-): number {
-  if (!config.quantization_config) return 2 * parameters
-  const wide = 2 * c.vocabSize * c.hiddenSize * (c.tied ? 1 : 2)
-  return parameters - wide / 2 + wide
+  return `${c.expertsPerToken} of ${c.experts}${grouped}, ${c.sharedExperts} shared, ${scoring} scores; ${c.firstMoeLayer} of ${c.layers} layers dense`
 }
 
 export async function inspect(target: string): Promise<Report> {
@@ -67,8 +56,10 @@ export async function inspect(target: string): Promise<Report> {
   const size = modelSize(parsed)
   const hasWeights = isFolder && (await hasSafetensors(target))
   const checkpoint = hasWeights ? await openCheckpoint(target) : undefined
-  const parameters = size.parameters + size.mtpParameters
-  const weightBytes = checkpoint?.bytes ?? estimateBytes(parsed, { ...config }, parameters)
+  const stored = checkpoint
+    ? { ...checkpoint, tensors: checkpoint.tensors.size }
+    : impliedStorage(config, file)
+  const weightBytes = stored.bytes
   const kvBytesPerToken = 2 * size.kvValuesPerToken
   const lengths = [4096, 32_768, 131_072].filter((n) => n <= Math.max(parsed.maxPositions, 4096))
   const kvBytes = Object.fromEntries(lengths.map((n) => [n, n * kvBytesPerToken]))
@@ -89,8 +80,8 @@ export async function inspect(target: string): Promise<Report> {
     kvBytesPerToken,
     weightBytes,
     measured: checkpoint !== undefined,
-    dtypes: checkpoint?.dtypes ?? {},
-    tensors: checkpoint?.tensors.size,
+    dtypes: stored.dtypes,
+    tensors: stored.tensors,
     kvBytes,
     memoryTotal: limit,
     memoryFree: freemem(),
@@ -133,7 +124,7 @@ function print(r: Report): void {
   const parts = Object.entries(r.dtypes).map(([dtype, n]) => `${dtype} ${bytes(n)}`)
   line(
     'weights',
-    `${bytes(r.weightBytes)}${r.measured ? ` in ${r.tensors} tensors (${parts.join(', ')})` : ' (computed from the config)'}`,
+    `${bytes(r.weightBytes)} in ${r.tensors.toLocaleString('en')} tensors (${parts.join(', ')})${r.measured ? '' : ', computed from the config'}`,
   )
   const kv = Object.entries(r.kvBytes).map(
     ([n, b]) => `${Number(n).toLocaleString('en')}: ${bytes(b)}`,

@@ -7,7 +7,10 @@ export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
   context: { type: 'string', description: 'longest conversation in tokens (HADAL_CONTEXT)' },
   precision: { type: 'string', description: 'fast (default) or reference' },
-  isa: { type: 'string', description: 'avx512vbmi, avx512, avx2 or portable (HADAL_ISA)' },
+  isa: {
+    type: 'string',
+    description: 'avx512bf16, avx512vbmi, avx512, avx2 or portable (HADAL_ISA)',
+  },
 } as const
 
 export const samplingArgs = {
@@ -28,6 +31,14 @@ export function numberFlag(values: Values, name: string): number | undefined {
   if (value === undefined || value === '') return undefined
   const n = Number(value)
   if (!Number.isFinite(n)) throw new UsageError(`--${name}: expected a number, got "${value}"`)
+  return n
+}
+
+/** A whole number of at least 1 from a flag. */
+function countFlag(values: Values, name: string): number | undefined {
+  const n = numberFlag(values, name)
+  if (n !== undefined && !(Number.isSafeInteger(n) && n >= 1))
+    throw new UsageError(`--${name}: expected a whole number of at least 1, got "${values[name]}"`)
   return n
 }
 
@@ -56,16 +67,19 @@ export async function loadFromFlags(
   more: LoadOptions = {},
 ): Promise<Llm> {
   const threads =
-    numberFlag(values, 'threads') ?? numberFlag({ threads: process.env.HADAL_THREADS }, 'threads')
+    countFlag(values, 'threads') ?? countFlag({ threads: process.env.HADAL_THREADS }, 'threads')
   const contextLength =
-    numberFlag(values, 'context') ?? numberFlag({ context: process.env.HADAL_CONTEXT }, 'context')
+    countFlag(values, 'context') ?? countFlag({ context: process.env.HADAL_CONTEXT }, 'context')
+  const { precision } = values
+  if (precision !== undefined && precision !== 'fast' && precision !== 'reference')
+    throw new UsageError(`--precision: expected fast or reference, got "${precision}"`)
   const bar = progressBar()
   const options: LoadOptions = {
     onProgress: bar.update,
     ...more,
     ...(threads !== undefined && { threads }),
     ...(contextLength !== undefined && { contextLength }),
-    ...(values.precision !== undefined && { precision: values.precision as 'fast' }),
+    ...(precision !== undefined && { precision }),
     ...(values.isa !== undefined && { isa: String(values.isa) }),
   }
   try {

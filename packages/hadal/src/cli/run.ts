@@ -12,7 +12,7 @@ export const runCommand = defineCommand({
     prompt: {
       type: 'positional',
       required: false,
-      description: 'the question; stdin is appended or used instead',
+      description: 'the question, quoted or as many words; stdin is appended or used instead',
     },
     model: {
       type: 'string',
@@ -35,7 +35,7 @@ export const runCommand = defineCommand({
   },
   async run({ args }) {
     const piped = process.stdin.isTTY ? '' : (await text(process.stdin)).trim()
-    const prompt = [args.prompt ?? '', piped].filter((part) => part !== '').join('\n\n')
+    const prompt = [args._.join(' '), piped].filter((part) => part !== '').join('\n\n')
     if (prompt === '')
       throw new UsageError('run: expected a prompt as argument or on stdin, got none')
     const llm = await loadFromFlags(args.model, args)

@@ -3,14 +3,26 @@
 /** 0 ok, 1 an error, 2 wrong usage, 130 interrupted. */
 export const exitCodes = { ok: 0, error: 1, usage: 2, interrupted: 130 } as const
 
-const wantsColor = (stream: NodeJS.WriteStream): boolean =>
-  process.env.NO_COLOR ? false : process.env.FORCE_COLOR ? true : stream.isTTY === true
+export function wantsColor(stream: NodeJS.WriteStream): boolean {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
+  if (NO_COLOR) return false
+  return FORCE_COLOR ? true : stream.isTTY === true && TERM !== 'dumb'
+}
 
 export const dim = (text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   wantsColor(stream) ? `\x1b[2m${text}\x1b[22m` : text
 
 export const bold = (text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   wantsColor(stream) ? `\x1b[1m${text}\x1b[22m` : text
+
+/** A model may write escape sequences; a terminal would obey them, so it is shown pictures of them. */
+export const harmless = (text: string, stream: NodeJS.WriteStream): string =>
+  stream.isTTY
+    ? text.replace(/(?![\n\t])\p{Cc}/gu, (c) => {
+        const code = c.codePointAt(0) as number
+        return code < 32 ? String.fromCodePoint(0x2400 + code) : '\ufffd'
+      })
+    : text
 
 export function bytes(n: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB', 'PB']
@@ -55,15 +67,22 @@ export function progressBar(): {
     },
     end() {
       if (drawn) process.stderr.write('\r\x1b[2K')
+      drawn = false
     },
   }
 }
 
 export class UsageError extends Error {}
 
+const flagName = (option: string): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
 /** One clear line on stderr; the stack only with HADAL_DEBUG=1. */
 export function reportError(error: unknown): number {
   const e = error instanceof Error ? error : new Error(String(error))
-  process.stderr.write(`hadal: ${process.env.HADAL_DEBUG ? (e.stack ?? e.message) : e.message}\n`)
-  return error instanceof UsageError ? exitCodes.usage : exitCodes.error
+  // The library names its options; the flags of the command are the same in kebab-case.
+  const [prefix, option] = /^option (\w+)(?=:)/.exec(e.message) ?? []
+  const message = prefix && option ? flagName(option) + e.message.slice(prefix.length) : e.message
+  process.stderr.write(`hadal: ${process.env.HADAL_DEBUG ? (e.stack ?? message) : message}\n`)
+  return error instanceof UsageError || prefix ? exitCodes.usage : exitCodes.error
 }

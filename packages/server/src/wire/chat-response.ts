@@ -13,7 +13,7 @@ import type {
 } from '../protocol/chat.ts'
 import type { FinishReason, TokenLogprob } from '../protocol/common.ts'
 import type { ChatCall } from './chat-request.ts'
-import { tokenLogprobs } from './logprobs.ts'
+import { TextTokens, tokenLogprobs } from './logprobs.ts'
 import { extensionOf, usageOf } from './usage.ts'
 
 export const newCallId = (): string => `call_${randomBytes(12).toString('hex')}`
@@ -28,8 +28,13 @@ export function finishReason(job: Job, finish: ServedFinish, calls: number): Fin
 class Choice {
   /** Ids of its tool calls, by their number. */
   readonly callIds: string[] = []
+  readonly tokens: TextTokens
   begun = false
   thought = false
+
+  constructor(tokens: TextTokens) {
+    this.tokens = tokens
+  }
 
   /** The delta of a part; undefined: nothing for the wire. */
   delta(part: ServedPart): ChatDelta | undefined {
@@ -66,14 +71,17 @@ class Choice {
   }
 }
 
-function logprobsOf(call: ChatCall, part: ServedPart): ChoiceLogprobs | null {
+function logprobsOf(call: ChatCall, own: TextTokens, part: ServedPart): ChoiceLogprobs | null {
   if (!call.options.partTokens) return null
   if (part.type !== 'text' && part.type !== 'reasoning') return null
-  const list = tokenLogprobs(call.model.tokenizer, part.tokens ?? [])
+  const list = tokenLogprobs(call.model.tokenizer, own.of(part))
   return part.type === 'text'
     ? { content: list, reasoning_content: null }
     : { content: null, reasoning_content: list }
 }
+
+const textTokens = ({ model, options }: ChatCall): TextTokens =>
+  new TextTokens(model.tokenizer, options.prefix ?? false)
 
 export async function* chatChunks(
   core: Core,
@@ -81,7 +89,7 @@ export async function* chatChunks(
   call: ChatCall,
   includeUsage: boolean,
 ): AsyncGenerator<ChatCompletionChunk, void, void> {
-  const choices = Array.from({ length: call.choices }, () => new Choice())
+  const choices = Array.from({ length: call.choices }, () => new Choice(textTokens(call)))
   const head = {
     id: job.id,
     object: 'chat.completion.chunk' as const,
@@ -105,7 +113,7 @@ export async function* chatChunks(
     if (!choice.begun) yield chunk(index, choice.opening(part))
     if (part) {
       const delta = choice.delta(part)
-      if (delta) yield chunk(index, delta, logprobsOf(call, part))
+      if (delta) yield chunk(index, delta, logprobsOf(call, choice.tokens, part))
     }
     if (!finish) continue
     open--
@@ -124,6 +132,7 @@ export async function* chatChunks(
 }
 
 interface Whole {
+  readonly tokens: TextTokens
   text: string
   reasoning: string
   calls: ChatToolCall[]
@@ -136,7 +145,7 @@ interface Whole {
 function fold(call: ChatCall, job: Job, whole: Whole, { part, finish }: JobEvent): void {
   if (finish) whole.reason = finishReason(job, finish, whole.calls.length)
   if (!part) return
-  const logprobs = logprobsOf(call, part)
+  const logprobs = logprobsOf(call, whole.tokens, part)
   if (logprobs?.content) whole.content.push(...logprobs.content)
   if (logprobs?.reasoning_content) whole.thoughts.push(...logprobs.reasoning_content)
   if (part.type === 'text') whole.text += part.text
@@ -158,6 +167,7 @@ export async function chatCompletion(
   const wholes = Array.from(
     { length: call.choices },
     (): Whole => ({
+      tokens: textTokens(call),
       ...{ text: '', reasoning: '', calls: [], content: [], thoughts: [], reason: 'stop' },
     }),
   )
