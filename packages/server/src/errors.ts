@@ -139,6 +139,11 @@ export function toApiError(error: unknown): ApiError {
     case 'ERR_HADAL_DISPOSED':
     case 'ERR_HADAL_DRAINING':
       return shuttingDown()
+    case 'ERR_HADAL_CONSTRAINT':
+      return new ApiError(
+        { status: 500, message: error.message, code: 'constraint_failed' },
+        { cause: error },
+      )
     case 'ERR_HADAL_STEP':
       return new ApiError(
         { status: 500, message: 'the model failed on this request', code: 'model_error' },

@@ -24,11 +24,7 @@ export type ResponseFormat =
   | { readonly type: 'regex'; readonly pattern: string }
   | { readonly type: 'choice'; readonly choices: readonly string[] }
 
-export type ToolChoice =
-  | 'none'
-  | 'auto'
-  | 'required'
-  | { readonly type: 'function'; readonly function: { readonly name: string } }
+export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
 
 /** Options that not every build has are sent only when a request asks for them. */
 interface LaterOptions {

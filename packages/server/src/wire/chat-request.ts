@@ -97,7 +97,8 @@ function toolsOf(body: ChatCompletionRequest): {
       'tool_choice.function.name',
       `expected one of ${tools.map((t) => t.function.name).join(', ')}, got ${choice.function.name}`,
     )
-  return choice === 'auto' ? { tools } : { tools, toolChoice: choice }
+  if (choice === 'auto') return { tools }
+  return { tools, toolChoice: choice === 'required' ? choice : { name: choice.function.name } }
 }
 
 /** Without nulls, which a template would print. */
