@@ -6,6 +6,7 @@ export {
   defaultLimits,
   type Limits,
   type LogLevel,
+  type PageFolder,
   type Prices,
   parsePrices,
   type ServerOptions,

@@ -72,6 +72,12 @@ export function parsePrices(value: unknown): Prices {
 /** `off`; `requests`: a line a request, without what was said; `prompts`: with it. */
 export type LogLevel = 'off' | 'requests' | 'prompts'
 
+export interface PageFolder {
+  readonly folder: string
+  /** Headers of a file, by its path in the folder; they win over ours. */
+  readonly headers?: (file: string) => Readonly<Record<string, string>>
+}
+
 export interface ServerOptions {
   /** The model, or its promise: until it is there, the server says how far loading is. */
   readonly model: ServedModel | Promise<ServedModel>
@@ -88,8 +94,8 @@ export interface ServerOptions {
   /** Choices that may wait beyond those that run. Default 256. */
   readonly maxQueue?: number
   readonly prices?: Prices
-  /** A folder of built files for the chat page. */
-  readonly page?: string
+  /** A folder of built files for the chat page, with headers of its own if it has any. */
+  readonly page?: string | PageFolder
   readonly logLevel?: LogLevel
   /** Where lines of the log go. Default: stderr. */
   readonly writeLog?: (line: string) => void

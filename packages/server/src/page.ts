@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import type { PageFolder } from './options.ts'
 
 const maxFiles = 2000
 const maxBytes = 64 << 20
@@ -48,11 +49,12 @@ function policy(html: string): string {
   ].join('; ')
 }
 
-function asset(file: string, name: string): Asset {
+function asset(file: string, name: string, own: PageFolder['headers']): Asset {
   const bytes = new Uint8Array(readFileSync(file))
   const type = types[path.extname(name).toLowerCase()] ?? 'application/octet-stream'
   // Bundlers put a hash into the names of what never changes.
   const hashed = /[.-][a-zA-Z0-9_-]{8,}\.\w+$/.test(name) && !type.startsWith('text/html')
+  const given = Object.entries(own?.(name.slice(1)) ?? {})
   return {
     bytes,
     headers: {
@@ -63,6 +65,7 @@ function asset(file: string, name: string): Asset {
         type.startsWith('text/html') ? String(Buffer.from(bytes)) : '',
       ),
       'cross-origin-opener-policy': 'same-origin',
+      ...Object.fromEntries(given.map(([header, value]) => [header.toLowerCase(), value])),
     },
   }
 }
@@ -71,7 +74,8 @@ export class Page {
   readonly #assets = new Map<string, Asset>()
 
   /** Throws when the folder is no page: no index.html, or too large. */
-  constructor(folder: string) {
+  constructor(page: string | PageFolder) {
+    const { folder, headers }: PageFolder = typeof page === 'string' ? { folder: page } : page
     let size = 0
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile() || entry.name.startsWith('.')) continue
@@ -80,7 +84,7 @@ export class Page {
       size += statSync(file).size
       if (this.#assets.size >= maxFiles || size > maxBytes)
         throw new Error(`page: ${folder}: expected at most ${maxFiles} files and ${maxBytes} bytes`)
-      this.#assets.set(name, asset(file, name))
+      this.#assets.set(name, asset(file, name, headers))
     }
     const index = this.#assets.get('/index.html')
     if (!index) throw new Error(`page: ${folder}: expected an index.html, got none`)

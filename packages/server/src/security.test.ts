@@ -208,6 +208,14 @@ describe('the page', () => {
     expect((await server.fetch('/', { method: 'POST' })).status).toBe(404)
   })
 
+  it('may bring its own headers', async () => {
+    const headers = (file: string) => ({ 'Content-Security-Policy': `for ${file}` })
+    const own = testServer({ page: { folder, headers } })
+    const { headers: got } = await own.get('/')
+    expect(got.get('content-security-policy')).toBe('for index.html')
+    expect(got.get('content-type')).toContain('text/html')
+  })
+
   it('must be one', () => {
     expect(() => testServer({ page: path.join(folder, 'assets') })).toThrow(
       /expected an index.html/,

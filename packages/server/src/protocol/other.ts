@@ -82,6 +82,8 @@ export interface DetokenizeResponse {
 export interface Health {
   readonly status: 'ok' | 'loading' | 'draining' | 'failed'
   readonly model: string
+  /** Once the model is there. */
+  readonly context_length?: number | undefined
   readonly progress?:
     | { readonly stage: string; readonly done: number; readonly total: number }
     | undefined

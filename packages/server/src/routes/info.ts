@@ -66,6 +66,7 @@ function health(c: Ctx, core: Core): Response {
   const body: Health = {
     status,
     model: core.modelId,
+    ...(state === 'ready' && { context_length: core.model.info.contextLength }),
     ...(progress && { progress }),
     ...(state === 'failed' && { error: 'the model could not be loaded; the log says why' }),
   }

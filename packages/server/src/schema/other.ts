@@ -104,6 +104,7 @@ export const detokenizeResponse: z.ZodType<DetokenizeResponse> = z.strictObject(
 export const health: z.ZodType<Health> = z.strictObject({
   status: z.enum(['ok', 'loading', 'draining', 'failed']),
   model: z.string(),
+  context_length: z.int().min(1).optional(),
   progress: z.strictObject({ stage: z.string(), done: z.number(), total: z.number() }).optional(),
   error: z.string().optional(),
 })

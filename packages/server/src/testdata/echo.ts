@@ -115,7 +115,8 @@ class EchoModel implements Model {
 
   async step(batch: Batch, signal?: AbortSignal): Promise<Sampled> {
     await sleep(this.#options.delay ?? 0, undefined, signal ? { signal } : {})
-    for (const [t, slot] of batch.slots.entries()) this.#slots[slot] = batch.ids[t] as number
+    for (const [t, slot] of batch.slots.entries())
+      if (slot >= 0) this.#slots[slot] = batch.ids[t] as number
     const ids = Int32Array.from(batch.rows, (t) => this.#next(batch, t))
     const logprobs = Float32Array.from(ids, (token) => -(token % 10) / 10)
     const topIds = new Int32Array(ids.length * 20).fill(-1)
@@ -143,6 +144,25 @@ class EchoModel implements Model {
 
   forward(): Promise<Forward> {
     throw new Error('not here')
+  }
+
+  readonly fingerprint: Readonly<Record<string, string>> = { checkpoint: 'echo' }
+
+  get blockBytes(): number {
+    return this.limits.blockSize * 4
+  }
+
+  readBlocks(blocks: readonly number[]): Uint8Array {
+    const { blockSize } = this.limits
+    const all = blocks.map((b) => this.#slots.slice(b * blockSize, (b + 1) * blockSize))
+    return Buffer.concat(all.map((slots) => Buffer.from(slots.buffer)))
+  }
+
+  writeBlocks(blocks: readonly number[], bytesOf: Uint8Array): void {
+    const words = new Int32Array(new Uint8Array(bytesOf).buffer)
+    const { blockSize } = this.limits
+    for (const [i, b] of blocks.entries())
+      this.#slots.set(words.subarray(i * blockSize, (i + 1) * blockSize), b * blockSize)
   }
 
   trim(): void {}
