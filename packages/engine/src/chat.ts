@@ -28,10 +28,16 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly maxReasoningTokens?: number
   /** When it fires during the thinking, the model is made to close it and answer at once. */
   readonly endThinking?: AbortSignal
+  /** The last message, an assistant's, is the beginning of the answer or of its reasoning; parts are what follows. */
+  readonly prefix?: boolean
+  /** Parts carry their tokens. Default: when topLogprobs is above 0. */
+  readonly partTokens?: boolean
+  /** Also yield the arguments of tool calls as they are written (`tool-call-delta`). */
+  readonly toolDeltas?: boolean
 }
 
 /**
- * A piece of the answer; `atMs` is the time since the request began. With `topLogprobs` a piece brings the tokens
+ * A piece of the answer; `atMs` is the time since the request began. With `partTokens` a piece brings the tokens
  * that came since the one before it, their probabilities and rivals: a token that yields no text of its own, such
  * as a tag or half a character, comes with the next piece.
  */
@@ -61,17 +67,21 @@ export function chat(
 ): ChatStream {
   return createStream<ChatPart, ChatFinish>(
     (sink) => {
-      const { stop, tools, thinking, maxReasoningTokens, endThinking, ...generate } = options
+      const { stop, tools, thinking, maxReasoningTokens, endThinking, ...more } = options
+      const { prefix, partTokens, toolDeltas, ...generate } = more
       const prompt = template.render(messages, {
         ...(tools && { tools }),
         ...(thinking !== undefined && { thinking }),
+        ...(prefix && { prefix }),
       })
       const reasoning = reasoningOptions(tokenizer, prompt, options)
       const text = new TextStream(tokenizer, {
         opensReasoning: prompt.opensReasoning,
         stop: stopTexts(stop),
+        ...(prompt.continues && { continues: true }),
+        ...(toolDeltas && { toolDeltas }),
       })
-      const answer = new Answer(text, (generate.topLogprobs ?? 0) > 0)
+      const answer = new Answer(text, partTokens ?? (generate.topLogprobs ?? 0) > 0)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
       const pumped = pump(tokens, answer, sink)
       return async () => {
@@ -156,7 +166,7 @@ class Answer {
     for (const part of parts) {
       if (part.type === 'reasoning') this.#reasoning += part.text
       else if (part.type === 'text') this.#text += part.text
-      else this.#toolCalls.push(part.toolCall)
+      else if (part.type === 'tool-call') this.#toolCalls.push(part.toolCall)
     }
     // The closing tag yields no part of its own, so the clock runs with the state of the stream.
     if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {

@@ -35,6 +35,7 @@ const chatNames: Names<ChatOptions> = {
   ...samplingNames,
   ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true, endThinking: true },
   ...{ responseFormat: true, toolChoice: true, parallelToolCalls: true },
+  ...{ prefix: true, partTokens: true, toolDeltas: true },
 }
 
 const forwardNames: Names<ForwardOptions> = {
@@ -113,8 +114,8 @@ export function checkLoad(folder: unknown, options: LoadOptions): string {
 export function checkChat(options: ChatOptions): void {
   checkNames('chat', options, Object.keys(chatNames))
   checkKind('chat', options, 'onFinish', 'function')
-  checkKind('chat', options, 'thinking', 'boolean')
-  checkKind('chat', options, 'parallelToolCalls', 'boolean')
+  for (const name of ['thinking', 'prefix', 'partTokens', 'toolDeltas', 'parallelToolCalls'])
+    checkKind('chat', options, name, 'boolean')
   if (options.tools !== undefined && !Array.isArray(options.tools))
     throw new OptionError(`chat: tools: expected an array, got ${show(options.tools)}`)
 }
