@@ -26,6 +26,7 @@ const importLaw = {
     kernels: /^cli\//,
     native: /^cli\//,
   },
+  'ai-sdk-provider': { hadal: true },
 }
 
 /** native folder → folders whose headers it may include. */
