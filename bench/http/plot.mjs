@@ -147,11 +147,8 @@ export function latencyPlot(report) {
     const all = series.flat().filter((value) => value > 0)
     if (all.length === 0) continue
     const limit = slo[name]
-    // The lowest two percent of gaps are reads that brought two events; they would squeeze the rest.
-    const low = Math.min(
-      ...series.map((s) => Math.max(s[4] ?? 0, 0)).filter((v) => v > 0),
-      ...all.slice(-1),
-    )
+    // Gaps of microseconds are events of one read; they would squeeze the rest, and start at the left edge instead.
+    const low = Math.max(Math.min(...all), Math.min(...series.map((s) => s[100] ?? all[0])) / 10)
     const high = Math.max(...all, ...(limit && limit < Math.max(...all) * 4 ? [limit] : []))
     const log = [low * 0.9, Math.max(high, low * 2) * 1.05]
     const frame = { left: 64 + column * 310, top: 112, width: 262, height: 230, log }
