@@ -49,6 +49,8 @@ export interface Checkpoint {
 const maxConfigBytes = 16 << 20
 const maxIndexBytes = 200 << 20
 const maxShards = 100_000
+/** Of all shards together; Kimi-K2 has 280,000 with its scales. */
+const maxIndexed = 1 << 19
 
 const exists = (file: string) =>
   access(file).then(
@@ -111,7 +113,7 @@ async function readShards(
   folder: string,
   index: string,
 ): Promise<ReadonlyMap<string, TensorEntry>> {
-  const map = (await readJsonObject(index, maxIndexBytes)).weight_map
+  const map = (await readJsonObject(index, maxIndexBytes, { members: maxIndexed })).weight_map
   const bad = (message: string, tensor?: string) =>
     new CheckpointError(`${printable(index)}: ${message}`, {
       file: index,
@@ -149,6 +151,7 @@ function makeCheckpoint(
   generation: GenerationDefaults,
   tensors: ReadonlyMap<string, TensorEntry>,
 ): Checkpoint {
+  const block = scaleBlock(config, configFile)
   const files = new Map<string, CheckpointFile>()
   const dtypes: Record<string, number> = {}
   let bytes = 0
@@ -190,37 +193,43 @@ function makeCheckpoint(
     dtypes,
     has: (name) => tensors.has(name),
     tensor,
-    weight: (name, shape) => weightEntry(config, configFile, tensor, name, shape),
+    weight: (name, shape) => weightEntry(block, tensor, name, shape),
     readF32,
   }
 }
 
+/** Rows and columns of a scale block: weight_block_size, 128×128 where it is absent. */
+function scaleBlock(config: JsonObject, configFile: string): readonly [number, number] {
+  const quantization = config.quantization_config
+  const block =
+    quantization && typeof quantization === 'object' && !Array.isArray(quantization)
+      ? (quantization.weight_block_size ?? undefined)
+      : undefined
+  if (block === undefined) return [128, 128]
+  const [rows, columns, more] = Array.isArray(block) ? block : []
+  if (!isBlock(rows) || !isBlock(columns) || more !== undefined)
+    throw new CheckpointError(
+      `${printable(configFile)}: quantization_config.weight_block_size: expected two positive whole numbers, got ${printable(JSON.stringify(block))}`,
+      { file: configFile, field: 'quantization_config.weight_block_size' },
+    )
+  return [rows, columns]
+}
+
 function weightEntry(
-  config: JsonObject,
-  configFile: string,
+  block: readonly [number, number],
   tensor: Checkpoint['tensor'],
   name: string,
   shape: readonly [number, number],
 ): WeightEntry {
   const entry = tensor(name, { shape, dtypes: ['F32', 'BF16', 'F16', 'F8_E4M3'] })
   if (entry.dtype !== 'F8_E4M3') return { tensor: entry }
-  const quantization = config.quantization_config
-  const block =
-    quantization && typeof quantization === 'object' && !Array.isArray(quantization)
-      ? quantization.weight_block_size
-      : undefined
-  const [rows, columns] = Array.isArray(block) ? block : [128, 128]
-  if (!isBlock(rows) || !isBlock(columns))
-    throw new CheckpointError(
-      `${printable(configFile)}: quantization_config.weight_block_size: expected two positive whole numbers, got ${JSON.stringify(block)}`,
-      { file: configFile, field: 'quantization_config.weight_block_size' },
-    )
+  const [rows, columns] = block
   const scaleShape = [Math.ceil(shape[0] / rows), Math.ceil(shape[1] / columns)]
   const scale = tensor(`${name}_scale_inv`, {
     shape: scaleShape,
     dtypes: ['F32', 'BF16', 'F8_E8M0'],
   })
-  return { tensor: entry, scale, block: [rows, columns] }
+  return { tensor: entry, scale, block }
 }
 
 const isBlock = (n: unknown): n is number =>

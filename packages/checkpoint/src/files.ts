@@ -3,7 +3,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { constants, open } from 'node:fs/promises'
 import { CheckpointError, printable } from './error.ts'
-import { type JsonObject, type JsonValue, parseStrict, plain } from './json.ts'
+import { type JsonLimits, type JsonObject, type JsonValue, parseStrict, plain } from './json.ts'
 
 /** A file as its header's reader saw it; mapping it later checks that it is still the same. */
 export interface CheckpointFile {
@@ -75,7 +75,11 @@ export function decodeUtf8(bytes: Uint8Array, file: string, what: string): strin
 }
 
 /** A JSON file with a strict parser: duplicate names, depth over 64 and odd numbers are errors. */
-export async function readJson(path: string, maxBytes: number): Promise<JsonValue> {
+export async function readJson(
+  path: string,
+  maxBytes: number,
+  limits?: JsonLimits,
+): Promise<JsonValue> {
   return withFile(path, async (handle, file) => {
     if (file.size > maxBytes)
       throw new CheckpointError(
@@ -84,7 +88,7 @@ export async function readJson(path: string, maxBytes: number): Promise<JsonValu
       )
     const text = decodeUtf8(await readExactly(handle, file, 0, file.size), path, 'text')
     try {
-      return plain(parseStrict(text))
+      return plain(parseStrict(text, limits))
     } catch (cause) {
       throw new CheckpointError(`${printable(path)}: ${(cause as Error).message}`, {
         file: path,
@@ -94,8 +98,12 @@ export async function readJson(path: string, maxBytes: number): Promise<JsonValu
   })
 }
 
-export async function readJsonObject(path: string, maxBytes: number): Promise<JsonObject> {
-  const value = await readJson(path, maxBytes)
+export async function readJsonObject(
+  path: string,
+  maxBytes: number,
+  limits?: JsonLimits,
+): Promise<JsonObject> {
+  const value = await readJson(path, maxBytes, limits)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new CheckpointError(`${printable(path)}: expected an object`, { file: path })
   return value

@@ -10,6 +10,7 @@ export interface GenerationDefaults {
   readonly temperature?: number
   readonly topP?: number
   readonly topK?: number
+  readonly minP?: number
   readonly repetitionPenalty?: number
   readonly maxNewTokens?: number
   /** Ids that end a generation. */
@@ -46,7 +47,8 @@ export async function readGenerationDefaults(
     ...(f.has('do_sample') && { doSample: f.bool('do_sample') }),
     ...(f.has('temperature') && { temperature: f.number('temperature', { min: 0, max: 100 }) }),
     ...(f.has('top_p') && { topP: f.number('top_p', { min: 0, max: 1 }) }),
-    ...(f.has('top_k') && { topK: f.int('top_k', { min: 0, max: 1 << 24 }) }),
+    ...(f.has('top_k') && { topK: f.int('top_k', { min: 0, max: 2 ** 24 - 1 }) }),
+    ...(f.has('min_p') && { minP: f.number('min_p', { min: 0, max: 1 }) }),
     ...(f.has('repetition_penalty') && {
       repetitionPenalty: f.number('repetition_penalty', { min: 0.01, max: 100 }),
     }),

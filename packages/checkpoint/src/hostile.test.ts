@@ -155,6 +155,23 @@ const hostile: [string, Uint8Array, RegExp][] = [
     bytes('{"t":{"dtype":"U8","dtype":"F32","shape":[0],"data_offsets":[0,0]}}'),
     /header/,
   ],
+  [
+    '262,145 empty tensors',
+    bytes(
+      `{${Array.from({ length: 2 ** 18 + 1 }, (_, i) => `"t${i}":${entry('U8', '[0]', 0, 0)}`)}}`,
+    ),
+    /header: expected at most 262144 members, got more at character/,
+  ],
+  [
+    'two million dimensions',
+    bytes(one('U8', `[${'1,'.repeat(2_000_000)}1]`, 0, 1), 1),
+    /header: expected at most 262144 members/,
+  ],
+  [
+    'a string of ten million escapes',
+    bytes(`{"__metadata__":{"a":"${'\\u0041'.repeat(10_000_000)}"}}`),
+    /header: expected strings of at most 1048576, got more at character/,
+  ],
   ['metadata that is text', bytes('{"__metadata__":"x"}'), /__metadata__: expected an object/],
   [
     'a number in the metadata',
@@ -400,6 +417,25 @@ const folders: [string, () => string, RegExp][] = [
       ),
     /at most 100000 shards, got 100001/,
   ],
+  [
+    'names half a million tensors',
+    () => {
+      const names = Array.from({ length: 2 ** 19 + 1 }, (_, i) => `"t${i}":"a.safetensors"`)
+      return sharded(`{"weight_map":{${names}}}`)
+    },
+    /index.json: expected at most 524288 members, got more/,
+  ],
+  ...['128', [128], [128, 128, 128], [0, 128], [128.5, 128], [128, -1], { rows: 128 }].map(
+    (block): [string, () => string, RegExp] => [
+      `has a weight_block_size of ${JSON.stringify(block)}`,
+      () =>
+        folder(
+          (at) => writeFileSync(path.join(at, 'model.safetensors'), tensorFile('t')),
+          JSON.stringify({ quantization_config: { weight_block_size: block } }),
+        ),
+      /quantization_config.weight_block_size: expected two positive whole numbers, got/,
+    ],
+  ),
   [
     'has a config that is no object',
     () => folder(() => {}, '[]'),

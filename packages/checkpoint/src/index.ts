@@ -15,6 +15,6 @@ export {
 } from './quantize.ts'
 export * from './safetensors.ts'
 export { type SynthOptions, synthCheckpoint } from './synth.ts'
-export { tensorTable } from './tensor-table.ts'
+export { moeLayers, tensorTable } from './tensor-table.ts'
 export * from './text-files.ts'
 export { type TensorSource, writeModel, writeSafetensors } from './write.ts'

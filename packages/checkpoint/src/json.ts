@@ -16,6 +16,8 @@ export interface JsonLimits {
   readonly depth?: number
   /** Longest string in UTF-16 units; default unlimited. */
   readonly string?: number
+  /** Most members of one object or array; default unlimited. */
+  readonly members?: number
 }
 
 export class JsonError extends Error {
@@ -40,12 +42,14 @@ class Scanner {
   readonly #text: string
   readonly #depth: number
   readonly #longest: number
+  readonly #members: number
   #at = 0
 
   constructor(text: string, limits: JsonLimits) {
     this.#text = text
     this.#depth = limits.depth ?? 64
     this.#longest = limits.string ?? Number.POSITIVE_INFINITY
+    this.#members = limits.members ?? Number.POSITIVE_INFINITY
   }
 
   document(): StrictJson {
@@ -114,16 +118,20 @@ class Scanner {
       const c = this.#text[this.#at]
       if (c === '"') break
       if (c !== '\\') this.#fail('a closing quote')
+      this.#atMost(this.#longest, out.length, 'strings of at most', '', start)
       out += this.#escape()
     }
     this.#at++
-    if (out.length > this.#longest)
-      throw new JsonError(
-        `expected strings of at most ${this.#longest}, got ${out.length} at character ${start}`,
-      )
+    this.#atMost(this.#longest, out.length, 'strings of at most', '', start)
     if (!out.isWellFormed())
       throw new JsonError(`expected paired surrogates in the string at character ${start}`)
     return out
+  }
+
+  /** A limit is met as it is passed, not when all has been read. */
+  #atMost(limit: number, got: number, what: string, unit: string, at: number): void {
+    if (got > limit)
+      throw new JsonError(`expected ${what} ${limit}${unit}, got more at character ${at}`)
   }
 
   #escape(): string {
@@ -150,6 +158,7 @@ class Scanner {
     }
     for (;;) {
       out.push(this.#value(depth))
+      this.#atMost(this.#members, out.length, 'at most', ' members', this.#at)
       this.#space()
       const c = this.#text[this.#at]
       if (c !== ',' && c !== ']') this.#fail('"," or "]"')
@@ -179,6 +188,7 @@ class Scanner {
       if (this.#text[this.#at] !== ':') this.#fail('":"')
       this.#at++
       out.set(name, this.#value(depth))
+      this.#atMost(this.#members, out.size, 'at most', ' members', this.#at)
       this.#space()
       const c = this.#text[this.#at]
       if (c !== ',' && c !== '}') this.#fail('"," or "}"')

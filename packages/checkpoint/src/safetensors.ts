@@ -47,6 +47,8 @@ export interface SafetensorsHeader {
 
 const maxHeaderBytes = 100_000_000
 const maxNameLength = 4096
+/** DeepSeek-R1 has 92,000 tensors in 163 files. */
+const maxTensors = 1 << 18
 
 export function describeTensor(t: Pick<TensorEntry, 'shape' | 'dtype'>): string {
   return `[${t.shape.join(', ')}] ${t.dtype}`
@@ -67,7 +69,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     const text = decodeUtf8(await readExactly(handle, file, 8, length), path, 'header')
     let root: StrictJson
     try {
-      root = parseStrict(text, { depth: 8, string: 1 << 20 })
+      root = parseStrict(text, { depth: 8, string: 1 << 20, members: maxTensors })
     } catch (cause) {
       throw new CheckpointError(`${printable(path)}: header: ${(cause as Error).message}`, {
         file: path,

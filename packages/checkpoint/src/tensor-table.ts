@@ -1,6 +1,6 @@
 // Every tensor that a config of a supported family implies, by published name and shape. Source:
 // README_WEIGHTS.md of DeepSeek-V3; the Qwen2 and Llama checkpoints.
-import { fields } from './fields.ts'
+import { type Fields, fields } from './fields.ts'
 import type { JsonObject } from './json.ts'
 
 export interface TableRow {
@@ -9,8 +9,6 @@ export interface TableRow {
   /** Norm weights lie around one, biases around zero, matrices by their fan-in. */
   readonly kind: 'matrix' | 'norm' | 'bias'
 }
-
-type F = ReturnType<typeof fields>
 
 const matrix = (name: string, ...shape: number[]): TableRow => ({ name, shape, kind: 'matrix' })
 const norm = (name: string, n: number): TableRow => ({ name, shape: [n], kind: 'norm' })
@@ -24,7 +22,7 @@ function mlp(prefix: string, D: number, inner: number): TableRow[] {
   ]
 }
 
-function mlaRows(f: F, p: string): TableRow[] {
+function mlaRows(f: Fields, p: string): TableRow[] {
   const D = f.int('hidden_size')
   const H = f.int('num_attention_heads')
   const [dn, R, dv] = [f.int('qk_nope_head_dim'), f.int('qk_rope_head_dim'), f.int('v_head_dim')]
@@ -46,7 +44,7 @@ function mlaRows(f: F, p: string): TableRow[] {
   ]
 }
 
-function moeRows(f: F, p: string): TableRow[] {
+function moeRows(f: Fields, p: string): TableRow[] {
   const D = f.int('hidden_size')
   const [E, width] = [f.int('n_routed_experts'), f.int('moe_intermediate_size')]
   const shared = f.int('n_shared_experts', {}, 0) * width
@@ -60,11 +58,28 @@ function moeRows(f: F, p: string): TableRow[] {
   ]
 }
 
-function deepseekRows(f: F): TableRow[] {
+/**
+ * Which layers have experts, as the config says: mlp_layer_types of transformers 5, else all from
+ * first_k_dense_replace on of which moe_layer_freq divides the number.
+ */
+export function moeLayers(f: Fields): boolean[] {
+  const layers = f.int('num_hidden_layers', { min: 1, max: 1024 })
+  const first = f.string('model_type', '') === 'glm4_moe_lite' ? 1 : 0
+  const dense = f.int('first_k_dense_replace', { min: 0, max: 1024 }, first)
+  const frequency = f.int('moe_layer_freq', { min: 1, max: 1024 }, 1)
+  const types = f.raw('mlp_layer_types') ?? undefined
+  if (f.int('n_routed_experts', { min: 0 }, 0) === 0) return Array(layers).fill(false)
+  if (types === undefined)
+    return Array.from({ length: layers }, (_, i) => i >= dense && i % frequency === 0)
+  const known = (type: unknown) => type === 'dense' || type === 'sparse'
+  if (!Array.isArray(types) || types.length !== layers || !types.every(known))
+    return f.fail('mlp_layer_types', `${layers} of dense, sparse`)
+  return types.map((type) => type === 'sparse')
+}
+
+function deepseekRows(f: Fields): TableRow[] {
   const [D, V, layers] = [f.int('hidden_size'), f.int('vocab_size'), f.int('num_hidden_layers')]
   const experts = f.int('n_routed_experts', {}, 0)
-  const first = f.int('first_k_dense_replace', {}, 0)
-  const frequency = f.int('moe_layer_freq', { min: 1 }, 1)
   const layer = (i: number, moe: boolean): TableRow[] => {
     const p = `model.layers.${i}.`
     return [
@@ -85,14 +100,12 @@ function deepseekRows(f: F): TableRow[] {
     matrix(`${p}shared_head.head.weight`, V, D),
   ]
   return [
-    ...Array.from({ length: layers }, (_, i) =>
-      layer(i, experts > 0 && i >= first && i % frequency === 0),
-    ).flat(),
+    ...moeLayers(f).flatMap((moe, i) => layer(i, moe)),
     ...(f.int('num_nextn_predict_layers', {}, 0) > 0 ? mtp : []),
   ]
 }
 
-function denseRows(f: F): TableRow[] {
+function denseRows(f: Fields): TableRow[] {
   const D = f.int('hidden_size')
   const H = f.int('num_attention_heads')
   const d = f.int('head_dim', {}, D / H)

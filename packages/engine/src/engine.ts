@@ -16,6 +16,10 @@ import { Scheduler } from './scheduler.ts'
 import { type EngineStats, Meter } from './stats.ts'
 import { createStream, type Sink, type Stream } from './stream.ts'
 
+const forwardOptions: readonly string[] = [
+  ...['mtp', 'lastLogits', 'hiddenStates', 'routing', 'chunk', 'signal'],
+]
+
 /** Yields tokens; the value at the end says why and how fast. `return()` cancels at once. */
 export type TokenStream = Stream<Token, Finish>
 
@@ -78,6 +82,9 @@ export class Engine {
     options: ForwardOptions = {},
   ): Promise<Forward> {
     this.#checkLive('forward')
+    for (const name of Object.keys(options))
+      if (!forwardOptions.includes(name))
+        reject(`option ${name}: expected one of ${forwardOptions.join(', ')}`)
     const checked = checkIds('ids', ids, this.#model.info.vocabularySize)
     checkSignal(options.signal)
     if (checked.length === 0) reject('ids: expected at least one id, got none')

@@ -93,10 +93,18 @@ describe('nano', () => {
       for (const [i, ids] of (await Promise.all(others)).entries()) {
         expect(ids).toEqual(goldens[i]!.output_ids.filter((id) => id !== eos).slice(0, 20))
       }
-      await expect(engine.forward([1, 2], { chunk: 0 })).rejects.toMatchObject({
-        code: 'ERR_HADAL_REQUEST',
-        message: expect.stringContaining('chunk'),
-      })
+      for (const [name, value] of [
+        ...[0, 1.5, Number.NaN].map((value) => ['chunk', value]),
+        ...[-1, 0.5, Number.NaN, '2'].map((value) => ['lastLogits', value]),
+        ['lastLogit', 1],
+      ] as const)
+        await expect(engine.forward([1, 2], { [name as string]: value })).rejects.toMatchObject({
+          code: 'ERR_HADAL_REQUEST',
+          message: expect.stringContaining(`${name}: expected`),
+        })
+      const { logits } = await engine.forward([1, 2], { lastLogits: 3 })
+      expect(logits.length % 2).toBe(0)
+      expect((await engine.forward([1, 2], { lastLogits: 0 })).logits).toHaveLength(0)
     })
   })
 

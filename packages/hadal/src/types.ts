@@ -26,7 +26,7 @@ export interface LoadOptions {
   readonly precision?: 'fast' | 'reference'
   /** Threads of the kernels. Default: the physical cores that this process may use. */
   readonly threads?: number
-  /** Longest sequence in tokens. Default: the model's, at most 8192. */
+  /** Longest sequence in tokens. Default: the model's, at most 8192 and what kvBytes holds (not below 1024). */
   readonly contextLength?: number
   /** Bytes for the KV cache; memory is taken as sequences grow. Default: what 32 sequences need, at most a quarter of free memory. */
   readonly kvBytes?: number

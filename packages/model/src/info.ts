@@ -1,6 +1,6 @@
 // What a config amounts to, computed from it alone: parameters, active parameters, KV bytes a token.
 import type { ModelConfig } from './config.ts'
-import { type DeepseekConfig, isMoeLayer } from './deepseek/config.ts'
+import type { DeepseekConfig } from './deepseek/config.ts'
 import type { DenseConfig } from './dense/config.ts'
 
 export interface ModelSize {
@@ -41,8 +41,8 @@ function deepseekLayer(c: DeepseekConfig, moe: boolean): [number, number] {
 function deepseekSize(c: DeepseekConfig): ModelSize {
   const ends = c.vocabSize * c.hiddenSize * (c.tied ? 1 : 2) + c.hiddenSize
   let [parameters, active] = [ends, ends]
-  for (let i = 0; i < c.layers; i++) {
-    const [all, used] = deepseekLayer(c, isMoeLayer(c, i))
+  for (const moe of c.moeLayers) {
+    const [all, used] = deepseekLayer(c, moe)
     parameters += all
     active += used
   }

@@ -29,6 +29,9 @@ function whole(name: string, value: number | undefined, fallback: number): numbe
   return value
 }
 
+/** A context that nobody asked for is shortened to what memory allows, down to this. */
+const shortestContext = 1024
+
 /** Context length, KV blocks and step sizes from the options and the memory that there is. */
 export function planLimits(
   config: ModelConfig,
@@ -36,25 +39,23 @@ export function planLimits(
   kvBytesPerToken: number,
   memoryAvailable: number,
 ): ModelLimits {
-  const contextLength = whole(
-    'contextLength',
-    options.contextLength,
-    Math.min(config.maxPositions, 8192),
-  )
-  if (contextLength > config.maxPositions)
+  const wanted = whole('contextLength', options.contextLength, Math.min(config.maxPositions, 8192))
+  if (wanted > config.maxPositions)
     throw new ModelError(
-      `contextLength: expected at most ${config.maxPositions} (the model's), got ${contextLength}`,
+      `contextLength: expected at most ${config.maxPositions} (the model's), got ${wanted}`,
     )
   const maxSequences = whole('maxSequences', options.maxSequences, 32)
-  const perSequence = Math.ceil(contextLength / blockSize)
   const blockBytes = blockSize * kvBytesPerToken
   const share = Math.floor(memoryAvailable / 4)
   const budget = whole(
     'kvBytes',
     options.kvBytes,
-    Math.min(perSequence * maxSequences * blockBytes, share),
+    Math.min(Math.ceil(wanted / blockSize) * maxSequences * blockBytes, share),
   )
   const blockCount = Math.floor(budget / blockBytes)
+  const shortest = options.contextLength ?? Math.min(wanted, shortestContext)
+  const contextLength = Math.max(Math.min(wanted, blockCount * blockSize), shortest)
+  const perSequence = Math.ceil(contextLength / blockSize)
   if (blockCount < perSequence)
     throw new ModelError(
       `KV cache: one sequence of ${contextLength} tokens needs ${perSequence * blockBytes} bytes, the budget is ${budget}; lower contextLength or raise kvBytes`,

@@ -136,9 +136,10 @@ async function forward(
     )
   if (options.mtp && !programs.mtp)
     throw new RangeError(`forward: mtp: ${info.architecture} has no MTP module here`)
-  const chunk = Math.min(options.chunk ?? limits.maxTokens, limits.maxTokens)
-  if (!Number.isSafeInteger(chunk) || chunk < 1)
-    throw new RangeError(`forward: chunk: expected 1 or more, got ${chunk}`)
+  const most = options.chunk ?? limits.maxTokens
+  if (!Number.isSafeInteger(most) || most < 1)
+    throw new RangeError(`forward: chunk: expected a whole number of 1 or more, got ${most}`)
+  const chunk = Math.min(most, limits.maxTokens)
   const wanted = options.lastLogits ?? total
   if (!Number.isSafeInteger(wanted) || wanted < 0)
     throw new RangeError(`forward: lastLogits: expected a whole number of 0 or more, got ${wanted}`)

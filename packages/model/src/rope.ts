@@ -24,6 +24,8 @@ export interface YarnScaling {
   readonly originalLength: number
   readonly mscale: number
   readonly mscaleAllDim: number
+  /** What multiplies cos and sin, where the config says it; else it follows from the mscales. */
+  readonly attentionFactor?: number
 }
 
 /** Reads rope_theta and rope_scaling, or rope_parameters that holds both. */
@@ -34,6 +36,9 @@ export function readRope(f: Fields): RopeConfig {
   const theta = both?.has('rope_theta')
     ? both.number('rope_theta', positive)
     : f.number('rope_theta', positive, 10_000)
+  if (theta <= 1) (both?.has('rope_theta') ? both : f).fail('rope_theta', 'more than 1')
+  for (const part of [f, ...(both ? [both] : [])])
+    if (part.number('partial_rotary_factor', {}, 1) !== 1) part.fail('partial_rotary_factor', '1')
   if (!scaling) return { theta, scaling: { type: 'none' } }
   const key = scaling.has('rope_type') ? 'rope_type' : 'type'
   const type = scaling.oneOf(key, ['yarn', 'llama3', 'default', 'none'], 'default')
@@ -48,17 +53,21 @@ export function readRope(f: Fields): RopeConfig {
     return { theta, scaling: { type, factor, lowFactor, highFactor, originalLength } }
   }
   if (factor === 1) return { theta, scaling: { type: 'none' } }
+  return { theta, scaling: readYarn(scaling, factor, originalLength) }
+}
+
+function readYarn(f: Fields, factor: number, originalLength: number): YarnScaling {
+  if (!f.bool('truncate', true)) f.fail('truncate', 'true')
+  const positive = { min: Number.MIN_VALUE, max: 1e12 }
   return {
-    theta,
-    scaling: {
-      type: 'yarn',
-      factor,
-      originalLength,
-      betaFast: scaling.number('beta_fast', positive, 32),
-      betaSlow: scaling.number('beta_slow', positive, 1),
-      mscale: scaling.number('mscale', { min: 0, max: 100 }, 1),
-      mscaleAllDim: scaling.number('mscale_all_dim', { min: 0, max: 100 }, 0),
-    },
+    type: 'yarn',
+    factor,
+    originalLength,
+    betaFast: f.number('beta_fast', positive, 32),
+    betaSlow: f.number('beta_slow', positive, 1),
+    mscale: f.number('mscale', { min: 0, max: 100 }, 1),
+    mscaleAllDim: f.number('mscale_all_dim', { min: 0, max: 100 }, 0),
+    ...(f.has('attention_factor') && { attentionFactor: f.number('attention_factor', positive) }),
   }
 }
 
@@ -90,14 +99,14 @@ export function inverseFrequencies(rope: RopeConfig, dim: number): Float32Array 
 const yarnMscale = (factor: number, mscale: number): number =>
   factor > 1 && mscale > 0 ? 0.1 * mscale * Math.log(factor) + 1 : 1
 
-/** Multiplies cos and sin: 1 unless YaRN's two mscales differ. */
+/** Multiplies cos and sin: 1 unless YaRN's two mscales differ or the config names a factor. */
 export function ropeFactor(rope: RopeConfig): number {
   const s = rope.scaling
   if (s.type !== 'yarn') return 1
-  return yarnMscale(s.factor, s.mscale) / yarnMscale(s.factor, s.mscaleAllDim)
+  return s.attentionFactor ?? yarnMscale(s.factor, s.mscale) / yarnMscale(s.factor, s.mscaleAllDim)
 }
 
-/** Softmax scale of heads of width d: 1/√d, times mscale² under YaRN, for short prompts too. */
+/** Softmax scale of MLA's heads of width d: 1/√d, times mscale² under YaRN, for short prompts too. */
 export function softmaxScale(rope: RopeConfig, d: number): number {
   const s = rope.scaling
   const mscale = s.type === 'yarn' ? yarnMscale(s.factor, s.mscaleAllDim) : 1

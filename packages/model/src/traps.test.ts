@@ -85,6 +85,40 @@ describe('on checkpoints made for it, the product stands on the right side:', ()
     expect(await productAgainst(folder, { latentEps: 0.3 })).toBeGreaterThan(50 * same)
   })
 
+  it('3 halves turn where rope_interleave is false, and there alone', async () => {
+    const folder = path.join(root, 'halves')
+    const config = { ...preset('r1-tiny'), rope_interleave: false }
+    await synthCheckpoint(folder, { config, seed: 8 })
+    expect(await productAgainst(folder, { ropeHalves: true })).toBeLessThan(same)
+    expect(await productAgainst(folder, {})).toBeGreaterThan(50 * same)
+  })
+
+  it('8 cos and sin carry the ratio of two mscales that differ', async () => {
+    const scaling = {
+      ...(preset('r1-tiny').rope_scaling as object),
+      mscale: 1,
+      mscale_all_dim: 0.5,
+    }
+    const folder = path.join(root, 'mscales')
+    await synthCheckpoint(folder, {
+      config: { ...preset('r1-tiny'), rope_scaling: scaling },
+      seed: 9,
+    })
+    expect(await productAgainst(folder, {})).toBeLessThan(same)
+    expect(await productAgainst(folder, { noMscale: true })).toBeGreaterThan(50 * same)
+    expect(await productAgainst(folder, { plainTurn: true })).toBeGreaterThan(5 * same)
+  })
+
+  it('17 V2 scores a group by its best and does not normalise', async () => {
+    const folder = path.join(root, 'v2-groups')
+    const groups = { topk_method: 'group_limited_greedy', n_group: 4, topk_group: 2 }
+    const config = { ...preset('v2-lite-tiny'), ...groups, routed_scaling_factor: 16 }
+    await synthCheckpoint(folder, { config, seed: 10 })
+    expect(await productAgainst(folder, {})).toBeLessThan(same)
+    expect(await productAgainst(folder, { twoOfGroup: true })).toBeGreaterThan(50 * same)
+    expect(await productAgainst(folder, { flipNormalise: true })).toBeGreaterThan(50 * same)
+  })
+
   it('12 Kimi’s equal betas make a ramp of one step', async () => {
     const scaling = { ...(preset('r1-tiny').rope_scaling as object), beta_fast: 1, beta_slow: 1 }
     const folder = path.join(root, 'kimi')

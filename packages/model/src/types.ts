@@ -129,7 +129,7 @@ export interface LoadModelOptions {
   readonly threads?: number
   /** Forces a kernel set: 'avx512bf16' | 'avx512vbmi' | 'avx512' | 'avx2' | 'portable'. Also by the environment: HADAL_ISA. */
   readonly isa?: string
-  /** Tokens; default: min(model's, 8192) and what memory allows. */
+  /** Tokens; default: min(model's, 8192), shortened down to 1024 where memory allows no more. */
   readonly contextLength?: number
   /** Bytes for the KV cache; default: contextLength tokens × maxSequences, at most a share of free memory. */
   readonly kvBytes?: number

@@ -25,6 +25,10 @@ export interface Traps {
   readonly bf16Bias?: boolean
   /** No mscale² in the softmax scale. */
   readonly noMscale?: boolean
+  /** Cos and sin without the ratio of the two mscales. */
+  readonly plainTurn?: boolean
+  /** Groups are scored by the sum of their two best, whatever the method. */
+  readonly twoOfGroup?: boolean
   /** Plain frequencies instead of YaRN's. */
   readonly noYarn?: boolean
   /** The norms of the latents use rms_norm_eps. */
@@ -129,7 +133,8 @@ export async function plainModel(
   })
   const mscale = yarn && !traps.noMscale ? mscaleOf(yarn.mscale_all_dim ?? 0) : 1
   const scale = (mscale * mscale) / Math.sqrt(dn + R)
-  const turnFactor = yarn ? mscaleOf(yarn.mscale ?? 1) / mscaleOf(yarn.mscale_all_dim ?? 0) : 1
+  const turnFactor =
+    yarn && !traps.plainTurn ? mscaleOf(yarn.mscale ?? 1) / mscaleOf(yarn.mscale_all_dim ?? 0) : 1
 
   const rotate = (x: Row, position: number): Row => {
     const out = x.slice()
@@ -215,7 +220,8 @@ export async function plainModel(
     if (text.topk_method !== 'greedy' && G > 1) {
       const groupScores = Array.from({ length: G }, (_, g) => {
         const sorted = [...choice.subarray(g * size, (g + 1) * size)].sort((a, b) => b - a)
-        return (sorted[0] ?? 0) + (text.topk_method === 'noaux_tc' ? (sorted[1] ?? 0) : 0)
+        const two = text.topk_method === 'noaux_tc' || traps.twoOfGroup
+        return (sorted[0] ?? 0) + (two ? (sorted[1] ?? 0) : 0)
       })
       const kept = best(groupScores, num('topk_group'))
       for (let e = 0; e < choice.length; e++)

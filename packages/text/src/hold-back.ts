@@ -17,7 +17,9 @@ export class HoldBack {
     let found: { at: number; marker: string } | undefined
     for (const marker of markers) {
       const at = this.#held.indexOf(marker)
-      if (at >= 0 && (!found || at < found.at)) found = { at, marker }
+      // The first to end, of these the first to begin: what a reader of single characters would meet.
+      const gap = found ? at + marker.length - found.at - found.marker.length : -1
+      if (at >= 0 && (!found || gap < 0 || (gap === 0 && at < found.at))) found = { at, marker }
     }
     if (found) {
       const before = this.#held.slice(0, found.at)

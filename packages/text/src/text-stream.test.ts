@@ -76,6 +76,19 @@ const cases: [string, string, TextStreamOptions, Part[]][] = [
     [reasoning('a END b'), text('c ')],
   ],
   ['the earlier of two stop strings', 'x ab cd', { stop: ['cd', 'ab'] }, [text('x ')]],
+  [
+    'a stop string inside another, which ends first',
+    'xabcdy',
+    { stop: ['abcd', 'bc'] },
+    [text('xa')],
+  ],
+  ['two stop strings that end together', 'xabcdy', { stop: ['cd', 'abcd'] }, [text('x')]],
+  [
+    'tags that an answer mentions',
+    'see <think> and </think>\nso',
+    {},
+    [text('see <think> and </think>\nso')],
+  ],
   ['a stop string of wide characters', 'ok 停止 no', { stop: ['停止'] }, [text('ok ')]],
   ['almost a stop string at the end', 'x ST', { stop: ['STOP'] }, [text('x ST')]],
   [

@@ -101,7 +101,10 @@ export class TextStream {
       const { text: certain, marker } = this.#hold.push(next, this.#markers())
       this.#emit(certain, parts)
       if (marker === undefined) return merge(parts)
-      this.#meet(marker, parts)
+      // Behind words of an answer a tag is a word itself, also when both came in one piece.
+      const word = this.#mode === 'answer' && (marker === thinkOpen || marker === thinkClose)
+      if (word) this.#emit(marker, parts)
+      else this.#meet(marker, parts)
       if (this.#mode === 'stopped') return merge(parts)
       next = ''
     }

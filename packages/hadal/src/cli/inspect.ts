@@ -41,7 +41,8 @@ function describeExperts(c: ModelConfig): string | undefined {
   if (c.family === 'dense' || c.experts === 0) return undefined
   const { scoring, groups, groupsKept } = c.gating
   const grouped = groups > 1 ? ` in ${groups} groups, ${groupsKept} kept` : ''
-  return `${c.expertsPerToken} of ${c.experts}${grouped}, ${c.sharedExperts} shared, ${scoring} scores; ${c.firstMoeLayer} of ${c.layers} layers dense`
+  const dense = c.moeLayers.filter((moe) => !moe).length
+  return `${c.expertsPerToken} of ${c.experts}${grouped}, ${c.sharedExperts} shared, ${scoring} scores; ${dense} of ${c.layers} layers dense`
 }
 
 export async function inspect(target: string): Promise<Report> {

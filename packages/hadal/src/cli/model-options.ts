@@ -7,7 +7,10 @@ export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
   context: { type: 'string', description: 'longest conversation in tokens' },
   precision: { type: 'string', description: 'fast (default) or reference' },
-  isa: { type: 'string', description: 'avx512bf16, avx512vbmi, avx512, avx2 or portable (HADAL_ISA)' },
+  isa: {
+    type: 'string',
+    description: 'avx512bf16, avx512vbmi, avx512, avx2 or portable (HADAL_ISA)',
+  },
 } as const
 
 export const samplingArgs = {

@@ -1,6 +1,6 @@
 // The configs of DeepSeek-V2, V3, R1 and their kin: multi-head latent attention and experts.
-import type { Fields } from '@hadal/checkpoint'
-import type { Gating } from '@hadal/kernels'
+import { type Fields, moeLayers } from '@hadal/checkpoint'
+import type { Gating, Rope } from '@hadal/kernels'
 import { type CommonConfig, checkQuantization, readCommon } from '../config.ts'
 import { type RopeConfig, readRope } from '../rope.ts'
 
@@ -13,14 +13,14 @@ export interface DeepseekConfig extends CommonConfig {
   readonly ropeDim: number
   readonly valueDim: number
   readonly rope: RopeConfig
+  /** Which dimensions turn together: neighbours in all that is published. */
+  readonly ropeStyle: Rope['style']
   readonly experts: number
   readonly sharedExperts: number
   readonly expertsPerToken: number
   readonly expertSize: number
-  /** Layers before this one are dense. */
-  readonly firstMoeLayer: number
-  /** From there, every n-th layer has experts. */
-  readonly moeFrequency: number
+  /** Of every layer, whether it has experts. */
+  readonly moeLayers: readonly boolean[]
   readonly gating: Gating
   /** Sigmoid routing comes with e_score_correction_bias. */
   readonly routingBias: boolean
@@ -29,9 +29,6 @@ export interface DeepseekConfig extends CommonConfig {
   /** Epsilon of q_a_layernorm and kv_a_layernorm: the reference builds them with 1e-6 whatever the config says. */
   readonly latentEps: number
 }
-
-export const isMoeLayer = (c: DeepseekConfig, layer: number): boolean =>
-  c.experts > 0 && layer >= c.firstMoeLayer && layer % c.moeFrequency === 0
 
 function readGating(f: Fields, experts: number): { gating: Gating; bias: boolean } {
   const softmax = f.string('model_type') === 'deepseek_v2'
@@ -63,7 +60,6 @@ export function readDeepseekConfig(f: Fields): DeepseekConfig {
   checkQuantization(f)
   if (f.bool('attention_bias', false)) f.fail('attention_bias', 'false')
   if (f.has('index_topk')) f.fail('index_topk', 'nothing: sparse attention (V3.2) is not supported')
-  if (!f.bool('rope_interleave', true)) f.fail('rope_interleave', 'true')
   const width = { min: 1, max: 1 << 16 }
   const experts = f.int('n_routed_experts', { min: 0, max: 65536 }, 0)
   const { gating, bias } = readGating(f, experts)
@@ -81,12 +77,12 @@ export function readDeepseekConfig(f: Fields): DeepseekConfig {
     ropeDim,
     valueDim: f.int('v_head_dim', width),
     rope: readRope(f),
+    ropeStyle: f.bool('rope_interleave', true) ? 'interleaved' : 'halves',
     experts,
     sharedExperts: experts === 0 ? 0 : f.int('n_shared_experts', { min: 0, max: 1024 }, 0),
     expertsPerToken: experts === 0 ? 0 : f.int('num_experts_per_tok', { min: 1, max: most }),
     expertSize: experts === 0 ? 0 : f.int('moe_intermediate_size', { min: 1, max: 1 << 20 }),
-    firstMoeLayer: f.int('first_k_dense_replace', { min: 0, max: common.layers }, 0),
-    moeFrequency: f.int('moe_layer_freq', { min: 1, max: 1024 }, 1),
+    moeLayers: moeLayers(f),
     gating,
     routingBias: bias,
     mtpLayers: f.int('num_nextn_predict_layers', { min: 0, max: 1 }, 0),

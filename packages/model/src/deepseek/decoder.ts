@@ -234,7 +234,7 @@ export async function deepseekDecoder(
     scratch: makeScratch(c, device, options.maxTokens),
     rope: {
       invFreq: device.constant(inverseFrequencies(c.rope, c.ropeDim)),
-      style: 'interleaved',
+      style: c.ropeStyle,
       factor: ropeFactor(c.rope),
     },
     scale: softmaxScale(c.rope, c.nopeDim + c.ropeDim),

@@ -1,7 +1,7 @@
 // Names and shapes of a DeepSeek checkpoint's tensors, as README_WEIGHTS.md of DeepSeek-V3 lists them.
 import type { Tensor, Weight } from '@hadal/kernels'
 import type { Weights } from '../weights.ts'
-import { type DeepseekConfig, isMoeLayer } from './config.ts'
+import type { DeepseekConfig } from './config.ts'
 
 export interface MlaWeights {
   readonly inputNorm: Tensor
@@ -94,7 +94,7 @@ export async function readLayer(
   layer: number,
 ): Promise<LayerWeights> {
   const prefix = `model.layers.${layer}.`
-  const moe = isMoeLayer(c, layer) || (layer >= c.layers && c.experts > 0)
+  const moe = c.moeLayers[layer] ?? c.experts > 0
   return {
     mla: await readMla(w, c, prefix),
     postNorm: await w.vector(`${prefix}post_attention_layernorm.weight`, c.hiddenSize),
