@@ -203,6 +203,19 @@ function dots(points, color) {
   return [path(points, color), ...marks]
 }
 
+function goodputLegend(open) {
+  const ideal = `stroke-width="2" stroke-dasharray="3 4"`
+  return [
+    line(24, 426, 44, 426, ramp[0], 'stroke-width="3"'),
+    text(50, 430, 'within the SLO'),
+    line(160, 426, 180, 426, ramp[2], 'stroke-width="3"'),
+    text(186, 430, 'all that were answered'),
+    ...(open
+      ? [line(344, 426, 364, 426, ink.ideal, ideal), text(370, 430, 'as many as were offered')]
+      : []),
+  ]
+}
+
 /** Requests within the SLO a second, and their share, against the load. */
 export function goodputPlot(report) {
   const { slo } = report
@@ -212,10 +225,8 @@ export function goodputPlot(report) {
   const xTicks = linearTicks(load(runs.at(-1)))
   const top = Math.max(...runs.flatMap((run) => [run.goodput, run.completedRate]))
   const yTicks = linearTicks(top).map((value) => ({ value, label: `${value}` }))
-  const [xLabel, size] = [
-    open ? 'requests a second, offered' : 'requests at once',
-    { top: 112, width: 380, height: 250 },
-  ]
+  const xLabel = open ? 'requests a second, offered' : 'requests at once'
+  const size = { top: 112, width: 380, height: 250 }
   const parts = heading(
     report,
     `Goodput: first token ≤ ${duration(slo.ttft)}, 99 % of its gaps ≤ ${duration(slo.itl)}`,
@@ -239,7 +250,7 @@ export function goodputPlot(report) {
   parts.push(
     ...dots(
       points(left, (run) => run.completedRate),
-      '#3aa6b9',
+      ramp[2],
     ),
   )
   parts.push(
@@ -263,16 +274,7 @@ export function goodputPlot(report) {
       ramp[0],
     ),
   )
-  parts.push(line(24, 426, 44, 426, ramp[0], 'stroke-width="3"'), text(50, 430, 'within the SLO'))
-  parts.push(
-    line(160, 426, 180, 426, '#3aa6b9', 'stroke-width="3"'),
-    text(186, 430, 'all that were answered'),
-  )
-  if (open)
-    parts.push(
-      line(344, 426, 364, 426, ink.ideal, 'stroke-width="2" stroke-dasharray="3 4"'),
-      text(370, 430, 'as many as were offered'),
-    )
+  parts.push(...goodputLegend(open))
   return frame(980, 448, parts)
 }
 
