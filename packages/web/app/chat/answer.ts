@@ -131,9 +131,7 @@ async function run(context: AnswerContext, base: Message, resume: boolean): Prom
     if (current?.messageId === base.id && !controller.signal.aborted)
       chats.setRun(chatId, { ...current, ...patch })
   }
-  const onPhase = (phase: RunPhase) => {
-    if (chats.getState().runs[chatId]?.phase.type !== phase.type) update({ phase })
-  }
+  const onPhase = (phase: RunPhase) => update({ phase })
   const sink = createSink({ chats, base, onPhase, now: context.now ?? Date.now })
   let settled = false
   const settle = (outcome: Outcome | undefined) => {

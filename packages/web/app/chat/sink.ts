@@ -80,6 +80,14 @@ export function createSink({ chats, base, onPhase, now }: SinkOptions): Sink {
     if (save) savedAt = now()
     chats.patchMessage(base.id, { ...draft }, { save })
   }
+  let phase: RunPhase['type'] = 'sent'
+  // The message first: at no moment does the page show an answer's phase with a thinking's state.
+  const enter = (next: RunPhase) => {
+    if (next.type === phase) return
+    phase = next.type
+    flush(false)
+    onPhase(next)
+  }
   const endThinking = () => {
     if (thinkingSince === undefined) return
     draft.reasoningMs = reasoningBefore + now() - thinkingSince
@@ -88,17 +96,15 @@ export function createSink({ chats, base, onPhase, now }: SinkOptions): Sink {
   const addDelta = (delta: NonNullable<ChatChunk['choices'][number]>['delta']) => {
     const { content, reasoning_content: reasoning, tool_calls: calls } = delta
     if (reasoning) {
-      if (thinkingSince === undefined) {
-        thinkingSince = now()
-        onPhase({ type: 'thinking', since: thinkingSince - reasoningBefore })
-      }
+      thinkingSince ??= now()
       draft.reasoning += reasoning
+      enter({ type: 'thinking', since: thinkingSince - reasoningBefore })
     }
     if (content || calls?.length) {
       endThinking()
-      onPhase({ type: 'answering' })
       draft.content += content ?? ''
       if (calls) draft.toolCalls = addToolCalls(draft.toolCalls, calls)
+      enter({ type: 'answering' })
     }
     if (reasoning || content || calls?.length) firstTokenAt ??= now()
   }

@@ -64,7 +64,9 @@ function readMessages(list: unknown, chatId: string, ids: Map<string, string>): 
   const messages: Message[] = []
   if (!Array.isArray(list)) return messages
   // Oldest first, and a parent must already be known: what points forward or at itself becomes a root.
-  const ordered = list.map(fields).sort((a, b) => (number(a.createdAt) ?? 0) - (number(b.createdAt) ?? 0))
+  const ordered = list
+    .map(fields)
+    .sort((a, b) => (number(a.createdAt) ?? 0) - (number(b.createdAt) ?? 0))
   for (const item of ordered) {
     const id = newId()
     const parentId = ids.get(text(item.parentId)) ?? null

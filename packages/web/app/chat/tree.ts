@@ -69,7 +69,7 @@ export function ancestors(id: string, messages: MessageMap): Message[] {
 /** A title from the first question: its first line, without markup, at a word's end. */
 export function titleFrom(text: string): string {
   const line = text
-    .replace(/[`*_#>$\\]/g, '')
+    .replace(/^[#>\s]+|`|\*\*|__/g, '')
     .replace(/\s+/g, ' ')
     .trim()
   if (line === '') return 'New chat'

@@ -34,13 +34,15 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: Props) {
     <figure className="code" data-wrap={wrap || undefined}>
       <figcaption>
         <span className="code-language">{language || 'text'}</span>
-        <IconButton label={wrap ? 'Do not wrap lines' : 'Wrap lines'} onClick={() => setWrap(!wrap)}>
+        <IconButton
+          label={wrap ? 'Do not wrap lines' : 'Wrap lines'}
+          onClick={() => setWrap(!wrap)}
+        >
           <WrapText />
         </IconButton>
         <CopyButton text={code} label="Copy code" />
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <pre tabIndex={0} aria-label={`Code${language ? `, ${language}` : ''}`}>
+      <pre tabIndex={0} role="group" aria-label={`Code${language ? `, ${language}` : ''}`}>
         <code>{coloured ?? code}</code>
       </pre>
     </figure>

@@ -29,7 +29,6 @@ export const Markdown = memo(function Markdown({ text, streaming }: Props) {
   return (
     <div className="markdown" data-streaming={streaming || undefined}>
       {blocks.map((block, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: blocks are only ever appended
         <BlockView key={index} block={block} definitions={definitions} />
       ))}
     </div>

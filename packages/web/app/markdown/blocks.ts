@@ -30,7 +30,8 @@ function addDefinitions(known: Definitions, nodes: readonly RootContent[]): Defi
   const found = nodes.filter((node): node is Definition => node.type === 'definition')
   if (found.length === 0) return known
   const all: Record<string, { url: string; title: string | undefined }> = {}
-  for (const { identifier, url, title } of found) all[identifier] ??= { url, title: title ?? undefined }
+  for (const { identifier, url, title } of found)
+    all[identifier] ??= { url, title: title ?? undefined }
   return { ...all, ...known }
 }
 

@@ -1,6 +1,7 @@
 // One React element per Markdown node.
-import type { AlignType, List, ListItem, Nodes, Table } from 'mdast'
+
 import { ImageOff } from 'lucide-react'
+import type { AlignType, List, ListItem, Nodes, Table } from 'mdast'
 import { Fragment, type ReactNode } from 'react'
 import { hostOf, inlineImage, safeLink } from './addresses.ts'
 import type { Definitions } from './blocks.ts'
@@ -17,7 +18,6 @@ type Children = readonly Nodes[]
 
 function drawAll(children: Children, definitions: Definitions): ReactNode {
   return children.map((child, index) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: children are only ever appended
     <MarkdownNode key={index} node={child} definitions={definitions} />
   ))
 }
@@ -27,7 +27,6 @@ function TextWithMath({ text }: { text: string }) {
     typeof part === 'string' ? (
       part
     ) : (
-      // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever appended
       <FormulaView key={index} tex={part.tex} display={part.display} />
     ),
   )
@@ -70,10 +69,8 @@ function ItemView({ item, definitions }: { item: ListItem; definitions: Definiti
   const children = item.children.map((child, index) =>
     // A tight list shows the text of its paragraphs without the paragraphs.
     child.type === 'paragraph' && !item.spread ? (
-      // biome-ignore lint/suspicious/noArrayIndexKey: children are only ever appended
       <Fragment key={index}>{drawAll(child.children, definitions)}</Fragment>
     ) : (
-      // biome-ignore lint/suspicious/noArrayIndexKey: children are only ever appended
       <MarkdownNode key={index} node={child} definitions={definitions} />
     ),
   )
@@ -88,7 +85,6 @@ function ItemView({ item, definitions }: { item: ListItem; definitions: Definiti
 
 function ListView({ list, definitions }: { list: List; definitions: Definitions }) {
   const items = list.children.map((item, index) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: items are only ever appended
     <ItemView key={index} item={item} definitions={definitions} />
   ))
   return list.ordered ? <ol start={list.start ?? 1}>{items}</ol> : <ul>{items}</ul>
@@ -99,13 +95,11 @@ const alignment = (align: AlignType | undefined) => (align ? `align-${align}` : 
 function TableView({ table, definitions }: { table: Table; definitions: Definitions }) {
   const [head, ...rows] = table.children
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section className="table" tabIndex={0} aria-label="Table">
       <table>
         <thead>
           <tr>
             {head?.children.map((cell, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: cells stay in place
               <th key={index} className={alignment(table.align?.[index])}>
                 {drawAll(cell.children, definitions)}
               </th>
@@ -114,10 +108,8 @@ function TableView({ table, definitions }: { table: Table; definitions: Definiti
         </thead>
         <tbody>
           {rows.map((row, rowIndex) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: rows are only ever appended
             <tr key={rowIndex}>
               {row.children.map((cell, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: cells stay in place
                 <td key={index} className={alignment(table.align?.[index])}>
                   {drawAll(cell.children, definitions)}
                 </td>

@@ -9,6 +9,8 @@ export interface Script {
   /** Tokens per second of thinking and of the answer. */
   thinkingRate?: number
   rate?: number
+  /** What the server says the thinking took; measured when left out. */
+  reasoningMs?: number
   /** After so many tokens: an error line in the stream, or a cut connection. */
   failAt?: { token: number; how: 'error' | 'cut' }
 }
@@ -28,7 +30,8 @@ Let me check it from the back, to be sure: y, r, r, e, b, w, a, r, t, s. The r's
 | letter | s | t | **r** | a | w | b | e | **r** | **r** | y |`,
 }
 
-const rope: Script = {
+const depth: Script = {
+  reasoningMs: 11_800,
   thinking: `Okay, the question is how far light reaches in the sea, and why it fades the way it does. I should start from the fact that each metre of water takes the same share of what is left.
 
 So the intensity at depth z obeys dI/dz = -k I. That is the Beer–Lambert law, and its solution is an exponential.
@@ -81,7 +84,7 @@ const long: Script = {
 const table: [RegExp, Script][] = [
   [/slow/i, { ...strawberry, thinkingRate: 12, rate: 20 }],
   [/strawberry/i, strawberry],
-  [/light|deep|sea/i, rope],
+  [/light|deep|sea/i, depth],
   [/47/, product],
   [/long answer/i, long],
   [
@@ -99,7 +102,9 @@ const table: [RegExp, Script][] = [
 ]
 
 export function scriptFor(question: string): Script {
-  return table.find(([pattern]) => pattern.test(question))?.[1] ?? { answer: `You said: ${question}` }
+  return (
+    table.find(([pattern]) => pattern.test(question))?.[1] ?? { answer: `You said: ${question}` }
+  )
 }
 
 /** Word-sized pieces, about as long as a tokenizer's. */

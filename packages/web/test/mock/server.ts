@@ -1,7 +1,8 @@
 // A server that speaks Hadal's wire and replays scripted answers, for tests, screenshots and `vite dev`.
 // It sends the page's files with the headers that `@hadal/web` exports, so the policy is tested with them.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+
 import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import type { ChatRequest } from '../../app/api/wire.ts'
@@ -118,7 +119,13 @@ class Answer {
   }
 }
 
-async function replay(mock: Mock, body: ChatRequest, answer: Answer, answering: Answering, gone: () => boolean) {
+async function replay(
+  mock: Mock,
+  body: ChatRequest,
+  answer: Answer,
+  answering: Answering,
+  gone: () => boolean,
+) {
   const { speed } = mock.state
   const question = body.messages.findLast((message) => message.role === 'user')?.content ?? ''
   const script = remaining(mock.state.script ?? scriptFor(question), body)
@@ -129,19 +136,17 @@ async function replay(mock: Mock, body: ChatRequest, answer: Answer, answering: 
   const stopThinking = () => answering.thinkingEnded || gone()
   const ok =
     (await answer.tokens('reasoning_content', thinking, thinkingRate, script, stopThinking)) &&
-    (await thinkingDone(answer, started, script, speed, gone))
+    (await answer.tokens('content', script.answer, (script.rate ?? 160) * speed, script, gone))
   if (!ok || gone()) return
   for (const [index, call] of (script.toolCalls ?? []).entries()) {
     const { name } = call
-    answer.delta({ tool_calls: [{ index, id: `call_${index}`, function: { name, arguments: '' } }] })
+    answer.delta({
+      tool_calls: [{ index, id: `call_${index}`, function: { name, arguments: '' } }],
+    })
     for (const piece of tokensOf(call.arguments))
       answer.delta({ tool_calls: [{ index, function: { arguments: piece } }] })
   }
   finish(answer, script, thinking, question, Date.now() - started)
-}
-
-function thinkingDone(answer: Answer, _started: number, script: Script, speed: number, gone: () => boolean) {
-  return answer.tokens('content', script.answer, (script.rate ?? 160) * speed, script, gone)
 }
 
 function finish(answer: Answer, script: Script, thinking: string, question: string, ms: number) {
@@ -149,6 +154,7 @@ function finish(answer: Answer, script: Script, thinking: string, question: stri
   const reasoning = tokensOf(thinking).length
   const completion = reasoning + tokensOf(script.answer).length
   const prompt = tokensOf(question).length + 12
+  const thought = Math.round(ms * (reasoning / completion))
   answer.line({
     id: answer.id,
     object: 'chat.completion.chunk',
@@ -166,7 +172,7 @@ function finish(answer: Answer, script: Script, thinking: string, question: stri
     hadal: {
       ttft_ms: 84,
       tokens_per_second: 42.6,
-      ...(reasoning > 0 ? { reasoning_ms: Math.round(ms * (reasoning / completion)) } : {}),
+      ...(reasoning > 0 ? { reasoning_ms: script.reasoningMs ?? thought } : {}),
       cost: { amount: completion * 2.19e-6 + prompt * 1.4e-7, currency: 'USD' },
     },
   })
@@ -175,7 +181,9 @@ function finish(answer: Answer, script: Script, thinking: string, question: stri
 function refuse(mock: Mock, request: IncomingMessage, response: ServerResponse): boolean {
   const { state } = mock
   if (state.key && request.headers.authorization !== `Bearer ${state.key}`) {
-    json(response, 401, { error: { message: 'Wrong or missing API key', type: 'authentication_error' } })
+    json(response, 401, {
+      error: { message: 'Wrong or missing API key', type: 'authentication_error' },
+    })
     return true
   }
   if (state.health.status === 'loading') {
@@ -185,7 +193,12 @@ function refuse(mock: Mock, request: IncomingMessage, response: ServerResponse):
   return false
 }
 
-async function chat(mock: Mock, running: Map<string, Answering>, request: IncomingMessage, response: ServerResponse) {
+async function chat(
+  mock: Mock,
+  running: Map<string, Answering>,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
   if (refuse(mock, request, response)) return
   const { busy } = mock.state
   if (busy.times > 0) {
@@ -207,7 +220,12 @@ async function chat(mock: Mock, running: Map<string, Answering>, request: Incomi
   if (!response.writableEnded && !response.destroyed) response.end('data: [DONE]\n\n')
 }
 
-async function route(mock: Mock, running: Map<string, Answering>, request: IncomingMessage, response: ServerResponse) {
+async function route(
+  mock: Mock,
+  running: Map<string, Answering>,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
   const url = new URL(request.url ?? '/', 'http://mock').pathname
   mock.paths.push(url)
   const endThinking = /^\/v1\/chat\/completions\/([^/]+)\/end_thinking$/.exec(url)
