@@ -21,6 +21,22 @@ function onlyWoff2(): Plugin {
   }
 }
 
+/**
+ * Markdown's entities (&amp;) would be decoded through `innerHTML` in a browser, which trusted types forbid;
+ * the same package has a table for every other place.
+ */
+function entitiesWithoutHtml(): Plugin {
+  return {
+    name: 'entities-without-html',
+    enforce: 'pre',
+    async resolveId(source, importer) {
+      if (source !== 'decode-named-character-reference') return
+      const found = await this.resolve(source, importer, { skipSelf: true })
+      return found ? found.id.replace('index.dom.js', 'index.js') : null
+    },
+  }
+}
+
 /** Writes sw.js with the shell's files and a version that changes with any of them. */
 function serviceWorker(): Plugin {
   return {
@@ -50,7 +66,7 @@ function serviceWorker(): Plugin {
 export default defineConfig({
   root: path.join(here, 'app'),
   publicDir: path.join(here, 'public'),
-  plugins: [onlyWoff2(), react(), serviceWorker()],
+  plugins: [entitiesWithoutHtml(), onlyWoff2(), react(), serviceWorker()],
   build: {
     outDir: path.join(here, 'dist/page'),
     emptyOutDir: true,

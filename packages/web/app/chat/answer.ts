@@ -162,7 +162,7 @@ export async function ask(context: AnswerContext, text: string): Promise<void> {
   const { chats } = context
   const state = chats.getState()
   const open = state.chats.find((chat) => chat.id === state.openId)
-  const chat = open ?? (await chats.newChat(text))
+  const chat = open ?? chats.newChat(text)
   const parentId = pathOf(chat, chats.getState().messages).at(-1)?.message.id ?? null
   await askUnder(context, chat.id, parentId, text)
 }
@@ -174,14 +174,14 @@ async function askUnder(
   text: string,
 ): Promise<void> {
   const question = createMessage({ chatId, parentId, role: 'user', content: text })
-  await context.chats.addMessage(question)
+  context.chats.addMessage(question)
   await answerUnder(context, question)
 }
 
 async function answerUnder(context: AnswerContext, question: Message): Promise<void> {
   const { chatId, id } = question
   const answer = createMessage({ chatId, parentId: id, role: 'assistant', content: '' })
-  await context.chats.addMessage(answer)
+  context.chats.addMessage(answer)
   await run(context, answer, false)
 }
 

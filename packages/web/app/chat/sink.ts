@@ -6,6 +6,7 @@ import type { Message, Outcome, Stats, ToolCall } from './types.ts'
 
 const flushMs = 40
 const saveMs = 1000
+const maxToolCalls = 256
 
 export interface Sink {
   /** True once any token has come. */
@@ -26,6 +27,7 @@ export interface SinkOptions {
 function addToolCalls(calls: readonly ToolCall[], deltas: readonly ToolCallDelta[]): ToolCall[] {
   const next = [...calls]
   for (const delta of deltas) {
+    if (!(delta.index >= 0 && delta.index < maxToolCalls)) continue
     const before = next[delta.index] ?? { id: '', name: '', arguments: '' }
     next[delta.index] = {
       id: delta.id ?? before.id,

@@ -1,5 +1,5 @@
-// The one state of the page's chats and its actions. Every change goes to the database at once, except a
-// running answer, which is saved about once a second (`patchMessage` with `save: false` in between).
+// The one state of the page's chats and its actions. Every change goes to the database at once (the page does
+// not wait for it), except a running answer, which is saved about once a second (`save: false` in between).
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import type { ChatDb } from './db.ts'
 import { keyOf, subtree, titleFrom } from './tree.ts'
@@ -41,8 +41,8 @@ export interface ChatStore extends StoreApi<ChatState> {
   readonly db: ChatDb
   init(): Promise<void>
   open(chatId: string | null): Promise<void>
-  newChat(firstText: string): Promise<Chat>
-  addMessage(message: Message): Promise<void>
+  newChat(firstText: string): Chat
+  addMessage(message: Message): void
   patchMessage(id: string, patch: Partial<Message>, options?: { save: boolean }): void
   patchChat(id: string, patch: Partial<Pick<Chat, 'title' | 'selected' | 'updatedAt'>>): void
   setRun(chatId: string, run: Run | undefined): void
@@ -128,21 +128,21 @@ function createEdits(context: Context): Edits {
   }
   return {
     patchChat,
-    async newChat(firstText) {
+    newChat(firstText) {
       const now = Date.now()
       const title = titleFrom(firstText)
       const chat: Chat = { id: newId(), title, createdAt: now, updatedAt: now, selected: {} }
-      await addAll(context, [chat], [])
+      void addAll(context, [chat], [])
       set({ openId: chat.id })
       return chat
     },
-    async addMessage(message) {
+    addMessage(message) {
       const chat = get().chats.find(({ id }) => id === message.chatId)
       if (!chat) return
       const selected = { ...chat.selected, [keyOf(message.parentId)]: message.id }
       set(({ messages }) => ({ messages: { ...messages, [message.id]: message } }))
       patchChat(chat.id, { selected, updatedAt: Date.now() })
-      await kept(context, db.save([], [message]))
+      void kept(context, db.save([], [message]))
     },
     patchMessage(id, patch, options = { save: true }) {
       const before = get().messages[id]

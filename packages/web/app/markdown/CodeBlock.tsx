@@ -42,7 +42,7 @@ export const CodeBlock = memo(function CodeBlock({ code, language }: Props) {
         </IconButton>
         <CopyButton text={code} label="Copy code" />
       </figcaption>
-      <pre tabIndex={0} role="group" aria-label={`Code${language ? `, ${language}` : ''}`}>
+      <pre tabIndex={0}>
         <code>{coloured ?? code}</code>
       </pre>
     </figure>

@@ -12,7 +12,8 @@ export interface Block {
   node: RootContent
 }
 
-export type Definitions = Readonly<Record<string, { url: string; title: string | undefined }>>
+/** Identifier → address. A map: `__proto__` is a possible identifier. */
+export type Definitions = ReadonlyMap<string, string>
 
 export interface Document {
   blocks: readonly Block[]
@@ -29,13 +30,14 @@ const endOf = (node: RootContent): number => node.position?.end.offset ?? 0
 function addDefinitions(known: Definitions, nodes: readonly RootContent[]): Definitions {
   const found = nodes.filter((node): node is Definition => node.type === 'definition')
   if (found.length === 0) return known
-  const all: Record<string, { url: string; title: string | undefined }> = {}
-  for (const { identifier, url, title } of found)
-    all[identifier] ??= { url, title: title ?? undefined }
-  return { ...all, ...known }
+  const all = new Map(known)
+  // The first one of a name counts.
+  for (const { identifier, url } of found) if (!all.has(identifier)) all.set(identifier, url)
+  return all
 }
 
-const same = (a: Definitions, b: Definitions) => JSON.stringify(a) === JSON.stringify(b)
+const same = (a: Definitions, b: Definitions) =>
+  a.size === b.size && [...a].every(([name, url]) => b.get(name) === url)
 
 export interface BlockParser {
   update(source: string, streaming: boolean): Document
@@ -45,7 +47,7 @@ export function createBlockParser(): BlockParser {
   /** Text whose blocks can change no more, and those blocks. */
   let settledText = ''
   let settled: Block[] = []
-  let definitions: Definitions = {}
+  let definitions: Definitions = new Map()
   let last: { source: string; streaming: boolean; document: Document } | undefined
 
   function reset() {
@@ -78,7 +80,7 @@ export function createBlockParser(): BlockParser {
       const before = definitions
       // The finished text is parsed once as a whole: references may point forward.
       if (!streaming || !text.startsWith(settledText)) reset()
-      if (!streaming) definitions = {}
+      if (!streaming) definitions = new Map()
       const tail = parseTail(text)
       const blocks = [...settled, ...tail]
       if (streaming) settle(text, tail)

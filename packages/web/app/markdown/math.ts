@@ -48,23 +48,48 @@ export function plainMath(text: string): string {
     .join('')
 }
 
-/** Longest code span or formula in a line of text that is looked for; keeps hostile text linear. */
+/** Longest formulas that are looked for. */
 const inlineLimit = 4000
 const displayLimit = 20_000
+
+/** A text being read, and what is known of it: every search below is linear in sum, however hostile the text. */
+interface Scan {
+  text: string
+  streaming: boolean
+  /** End of the paragraph last asked about. */
+  paragraphEnd: number
+  /** For each closing mark: none stands before this place, after the place last read. */
+  none: Record<string, number>
+}
 
 function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at
   return pattern.exec(text)
 }
 
+const blankLine = /\n[ \t>]*\n/g
+
+function endOfParagraph(scan: Scan, at: number): number {
+  if (at >= scan.paragraphEnd)
+    scan.paragraphEnd = match(blankLine, scan.text, at)?.index ?? scan.text.length
+  return scan.paragraphEnd
+}
+
+/** What stands before `at` in its line, or undefined when that is longer than `most`. */
+function lineBefore(text: string, at: number, most: number): string | undefined {
+  const before = text.slice(Math.max(0, at - most), at)
+  const newline = before.lastIndexOf('\n')
+  return newline >= 0 || at <= most ? before.slice(newline + 1) : undefined
+}
+
 const fenceHere = /(`{3,}|~{3,})([^\n]*)/y
 const ticksHere = /`+/y
+/** A fence may stand in a list item or a quote. */
+const fenceIndent = /^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*$/
 
 function endOfFence(text: string, at: number): number {
-  const lineStart = text.lastIndexOf('\n', at - 1) + 1
-  // A fence may stand in a list item or a quote.
-  if (at - lineStart > 40) return -1
-  if (!/^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*$/.test(text.slice(lineStart, at))) return -1
+  const before = lineBefore(text, at, 40)
+  if (before === undefined || !fenceIndent.test(before)) return -1
   const opening = match(fenceHere, text, at)
   if (!opening) return -1
   const [line, fence = '', info = ''] = opening
@@ -76,31 +101,29 @@ function endOfFence(text: string, at: number): number {
 }
 
 /** Where a run of code ends that begins at `at`, or -1: no code begins there. */
-function endOfCode(text: string, at: number): number {
+function endOfCode(scan: Scan, at: number): number {
+  const { text, none } = scan
   const fence = endOfFence(text, at)
   if (fence > 0) return fence
   const length = match(ticksHere, text, at)?.[0].length
   if (!length) return -1
-  const limit = endOfParagraph(text, at)
-  for (let i = at + length; i < limit; ) {
-    const next = text.indexOf('`', i)
+  const limit = endOfParagraph(scan, at)
+  const name = `ticks ${length}`
+  let next = Math.max(at + length, none[name] ?? 0)
+  for (; next < limit; ) {
+    next = text.indexOf('`', next)
     if (next < 0 || next >= limit) break
     const run = match(ticksHere, text, next)?.[0].length ?? 1
     if (run === length) return next + run
-    i = next + run
+    next += run
   }
+  none[name] = limit
   return at + length
-}
-
-function endOfParagraph(text: string, at: number): number {
-  const blank = /\n[ \t>]*\n/.exec(text.slice(at, at + inlineLimit))
-  return blank ? at + blank.index : Math.min(text.length, at + inlineLimit)
 }
 
 /** Inside a quote every line of a formula carries the quote's mark. */
 function withoutQuoteMarks(text: string, at: number, tex: string): string {
-  const lineStart = text.lastIndexOf('\n', at - 1) + 1
-  const quoted = /^[ \t]*>/.test(text.slice(lineStart, at))
+  const quoted = /^[ \t]*>/.test(lineBefore(text, at, 200) ?? '')
   return quoted ? tex.replace(/\n[ \t]*(?:>[ \t]?)+/g, '\n') : tex
 }
 
@@ -108,30 +131,46 @@ interface Found extends Formula {
   end: number
 }
 
-/** Where `closer` stands, not counting what a backslash escapes (`\\\\]` ends a row of a matrix), or -1. */
-function findCloser(text: string, closer: string, from: number, limit: number): number {
-  if (text.indexOf(closer, from) < 0) return -1
-  for (let at = from; at < limit; at++) {
-    if (text.startsWith(closer, at)) return at
+/**
+ * Where a closing mark stands between `from` and `limit`, or -1. What a backslash escapes does not close
+ * (`\\\\]` ends a row of a matrix); `closes` may look at what is around the mark; `until` ends the search.
+ */
+function findCloser(
+  scan: Scan,
+  closer: string,
+  from: number,
+  limit: number,
+  closes: (at: number) => boolean = () => true,
+  until: string = '',
+): number {
+  const { text, none } = scan
+  let at = Math.max(from, none[closer] ?? 0)
+  for (; at < limit; at++) {
+    if (text[at] === until) break
+    if (text.startsWith(closer, at) && closes(at)) return at
     if (text[at] === '\\') at++
   }
+  none[closer] = at
   return -1
 }
 
-function bracketed(text: string, at: number, streaming: boolean): Found | undefined {
+function bracketed(scan: Scan, at: number): Found | undefined {
+  const { text } = scan
   const display = text[at + 1] === '['
-  const limit = display ? Math.min(text.length, at + displayLimit) : endOfParagraph(text, at)
-  const end = findCloser(text, display ? '\\]' : '\\)', at + 2, limit)
+  const most = display ? displayLimit : inlineLimit
+  const limit = Math.min(display ? text.length : endOfParagraph(scan, at), at + most)
+  const end = findCloser(scan, display ? '\\]' : '\\)', at + 2, limit)
   if (end >= 0) return { tex: text.slice(at + 2, end), display, end: end + 2 }
-  const open = streaming && limit === text.length
+  const open = scan.streaming && limit === text.length
   return open ? { tex: text.slice(at + 2), display, end: text.length } : undefined
 }
 
-function doubleDollar(text: string, at: number, streaming: boolean): Found | undefined {
+function doubleDollar(scan: Scan, at: number): Found | undefined {
+  const { text } = scan
   const limit = Math.min(text.length, at + displayLimit)
-  const end = findCloser(text, '$$', at + 2, limit)
+  const end = findCloser(scan, '$$', at + 2, limit)
   if (end >= 0) return { tex: text.slice(at + 2, end), display: true, end: end + 2 }
-  if (!streaming || limit < text.length) return undefined
+  if (!scan.streaming || limit < text.length) return undefined
   return { tex: text.slice(at + 2).replace(/\$$/, ''), display: true, end: text.length }
 }
 
@@ -139,28 +178,28 @@ function doubleDollar(text: string, at: number, streaming: boolean): Found | und
  * One dollar, by Pandoc's rule, so that prices stay prices: no space after the opening one, none before the
  * closing one, no digit after it, and all within a paragraph.
  */
-function singleDollar(text: string, at: number, streaming: boolean): Found | undefined {
+function singleDollar(scan: Scan, at: number): Found | undefined {
+  const { text } = scan
   if (/[\s$]/.test(text[at + 1] ?? ' ')) return undefined
-  const limit = endOfParagraph(text, at)
-  for (let end = at + 1; end < limit; end++) {
-    const char = text[end]
-    if (char === '\\') end++
-    else if (char === '`') return undefined
-    else if (char === '$' && !/\s/.test(text[end - 1] ?? ' ') && !/\d/.test(text[end + 1] ?? ''))
-      return { tex: text.slice(at + 1, end), display: false, end: end + 1 }
-  }
+  const limit = Math.min(endOfParagraph(scan, at), at + inlineLimit)
+  const closes = (end: number) =>
+    !/\s/.test(text[end - 1] ?? ' ') && !/\d/.test(text[end + 1] ?? '')
+  const end = findCloser(scan, '$', at + 1, limit, closes, '`')
+  if (end >= 0) return { tex: text.slice(at + 1, end), display: false, end: end + 1 }
   // Still being written: only what can hardly be anything else is drawn before it is closed.
-  const tex = text.slice(at + 1, limit)
-  const surely = streaming && limit === text.length && /^[^\s$]*(?:\\[a-zA-Z]|[\^_]\{)/.test(tex)
-  return surely ? { tex, display: false, end: limit } : undefined
+  if (!scan.streaming || limit < text.length || !surelyTex.test(text.slice(at + 1, at + 100)))
+    return undefined
+  return { tex: text.slice(at + 1), display: false, end: text.length }
 }
 
-function formulaAt(text: string, at: number, streaming: boolean): Found | undefined {
-  const char = text[at]
-  const next = text[at + 1]
-  if (char === '\\' && (next === '(' || next === '[')) return bracketed(text, at, streaming)
+const surelyTex = /^[^\s$`]*(?:\\[a-zA-Z]|[\^_]\{)/
+
+function formulaAt(scan: Scan, at: number): Found | undefined {
+  const char = scan.text[at]
+  const next = scan.text[at + 1]
+  if (char === '\\' && (next === '(' || next === '[')) return bracketed(scan, at)
   if (char !== '$') return undefined
-  return next === '$' ? doubleDollar(text, at, streaming) : singleDollar(text, at, streaming)
+  return next === '$' ? doubleDollar(scan, at) : singleDollar(scan, at)
 }
 
 const interesting = /[`~\\$]/g
@@ -168,24 +207,26 @@ const interesting = /[`~\\$]/g
 /** Encodes every formula outside code. While `streaming`, one that is still open counts to the end. */
 export function encodeMath(source: string, streaming: boolean = false): string {
   const text = source.replace(privateUse, '\ufffd')
+  const scan: Scan = { text, streaming, paragraphEnd: 0, none: {} }
   let result = ''
   let copied = 0
   for (let at = 0; at < text.length; ) {
     const next = match(interesting, text, at)
     if (!next) break
     at = next.index
-    const codeEnd = text[at] === '`' || text[at] === '~' ? endOfCode(text, at) : -1
+    const codeEnd = text[at] === '`' || text[at] === '~' ? endOfCode(scan, at) : -1
     if (codeEnd > 0) {
       at = codeEnd
       continue
     }
-    const found = formulaAt(text, at, streaming)
+    const found = formulaAt(scan, at)
     if (found && found.tex.trim() !== '') {
       const tex = withoutQuoteMarks(text, at, found.tex).trim()
       result += text.slice(copied, at) + encode({ tex, display: found.display })
-      at = found.end
-      copied = at
-    } else at += text[at] === '\\' || text.startsWith('$$', at) ? 2 : 1
+      copied = found.end
+    }
+    if (found) at = found.end
+    else at += text[at] === '\\' || text.startsWith('$$', at) ? 2 : 1
   }
   return result + text.slice(copied)
 }

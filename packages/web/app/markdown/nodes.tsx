@@ -123,8 +123,8 @@ function TableView({ table, definitions }: { table: Table; definitions: Definiti
 }
 
 function HeadingView({ depth, children }: { depth: number; children: ReactNode }) {
-  // The page's own headings come first in the outline.
-  const Tag = `h${Math.min(6, depth + 2)}` as 'h3' | 'h4' | 'h5' | 'h6'
+  // Under the page's own headings; answers begin with # or ## alike, and no level is skipped.
+  const Tag = `h${Math.min(6, Math.max(3, depth + 1))}` as 'h3' | 'h4' | 'h5' | 'h6'
   return <Tag className={`heading heading-${depth}`}>{children}</Tag>
 }
 
@@ -148,12 +148,12 @@ function drawInline({ node, definitions }: NodeProps): ReactNode {
       return <ImageView address={plainMath(node.url)} alt={plainMath(node.alt ?? '')} />
     case 'linkReference': {
       const children = drawAll(node.children, definitions)
-      const target = definitions[node.identifier]
-      return target ? <LinkView address={target.url}>{children}</LinkView> : children
+      const target = definitions.get(node.identifier)
+      return target ? <LinkView address={target}>{children}</LinkView> : children
     }
     case 'imageReference': {
-      const target = definitions[node.identifier]
-      return <ImageView address={target?.url ?? ''} alt={plainMath(node.alt ?? '')} />
+      const target = definitions.get(node.identifier)
+      return <ImageView address={target ?? ''} alt={plainMath(node.alt ?? '')} />
     }
     case 'footnoteReference':
       return <sup className="footnote-reference">{node.label ?? node.identifier}</sup>

@@ -7,6 +7,7 @@ import { Markdown } from '../markdown/Markdown.tsx'
 import { usePage, useSettings } from './app-context.ts'
 import { BranchSwitcher } from './BranchSwitcher.tsx'
 import { CopyButton } from './CopyButton.tsx'
+import { Guard } from './Guard.tsx'
 import { IconButton } from './IconButton.tsx'
 import { RunNotice } from './RunNotice.tsx'
 import { StatsLine } from './StatsLine.tsx'
@@ -82,9 +83,16 @@ export const AssistantMessage = memo(function AssistantMessage(props: Props): Re
   const streaming = message.outcome.type === 'streaming'
   return (
     <article className="message assistant" data-last={isLast || undefined} aria-label="Answer">
+      <h2 className="visually-hidden">Answer</h2>
       {run ? <RunNotice run={run} /> : null}
-      <Thinking message={message} run={run} />
-      {message.content ? <Markdown text={message.content} streaming={streaming} /> : null}
+      <Guard text={message.reasoning}>
+        <Thinking message={message} run={run} />
+      </Guard>
+      {message.content ? (
+        <Guard text={message.content}>
+          <Markdown text={message.content} streaming={streaming} />
+        </Guard>
+      ) : null}
       <ToolCalls message={message} />
       {run ? null : <Ending message={message} />}
       {run ? (

@@ -17,8 +17,10 @@ export function Conversation({ chat }: { chat: Chat }): ReactElement {
   const lastId = path.at(-1)?.message.id
   const runId = run?.messageId
   // A chat opens at its end, and a new question goes there.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: at each new chat and each new answer
-  useEffect(() => toBottom(), [chat.id, runId, toBottom])
+  useEffect(() => toBottom(), [chat.id, toBottom])
+  useEffect(() => {
+    if (runId) toBottom()
+  }, [runId, toBottom])
   return (
     <div className="conversation">
       <div

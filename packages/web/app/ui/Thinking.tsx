@@ -66,7 +66,6 @@ function EndNow({ run }: { run: Run }) {
 function useNewestLine(text: string, live: boolean) {
   const box = useRef<HTMLDivElement>(null)
   const following = useRef(true)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: runs after each new piece of text
   useEffect(() => {
     const element = box.current
     if (element && live && following.current) element.scrollTop = element.scrollHeight

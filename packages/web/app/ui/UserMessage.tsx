@@ -71,6 +71,7 @@ export const UserMessage = memo(function UserMessage(props: Props): ReactElement
   if (editing) return <Editor message={message} close={() => setEditing(false)} />
   return (
     <article className="message user" data-last={isLast || undefined} aria-label="Question">
+      <h2 className="visually-hidden">Question</h2>
       <div className="bubble">{message.content}</div>
       <div className="actions">
         {isLast ? (

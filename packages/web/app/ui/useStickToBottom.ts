@@ -15,7 +15,7 @@ export function useStickToBottom(): StickToBottom {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const sticking = useRef(true)
-  const lastTop = useRef(0)
+  const last = useRef({ top: 0, height: 0 })
   const [atBottom, setAtBottom] = useState(true)
 
   const toBottom = useCallback((smooth = false) => {
@@ -23,32 +23,49 @@ export function useStickToBottom(): StickToBottom {
     if (!element) return
     sticking.current = true
     setAtBottom(true)
-    element.scrollTo({ top: element.scrollHeight, behavior: smooth ? 'smooth' : 'instant' })
+    const distance = element.scrollHeight - element.scrollTop - element.clientHeight
+    // Over many screens a smooth way would blur past everything in between.
+    const behavior = smooth && distance < 2 * element.clientHeight ? 'smooth' : 'instant'
+    element.scrollTo({ top: element.scrollHeight, behavior })
   }, [])
 
   useEffect(() => {
     const element = scroller.current
     const inner = content.current
     if (!element || !inner) return
+    // Content that shrinks also moves the position up: that is not the reader.
+    const readerWentUp = () =>
+      element.scrollTop < last.current.top - 1 && element.scrollHeight >= last.current.height
+    const remember = () => {
+      last.current = { top: element.scrollTop, height: element.scrollHeight }
+    }
+    const nearEnd = () => element.scrollHeight - element.scrollTop - element.clientHeight <= slack
+    const settle = () => {
+      remember()
+      setAtBottom(sticking.current || nearEnd())
+    }
     const onScroll = () => {
-      const distance = element.scrollHeight - element.scrollTop - element.clientHeight
-      const up = element.scrollTop < lastTop.current - 1
-      lastTop.current = element.scrollTop
-      // Content that shrinks also moves the scroll position up; then the end is still near.
-      if (distance <= slack) sticking.current = true
-      else if (up) sticking.current = false
-      setAtBottom(distance <= slack || sticking.current)
+      if (readerWentUp()) sticking.current = false
+      else if (nearEnd() && element.scrollTop > last.current.top) sticking.current = true
+      settle()
     }
     const observer = new ResizeObserver(() => {
+      // A fast answer grows again before the reader's own scrolling is reported.
+      if (readerWentUp()) sticking.current = false
       if (sticking.current) element.scrollTop = element.scrollHeight
-      else onScroll()
+      settle()
     })
+    const onWheel = (event: WheelEvent) => {
+      if (event.deltaY < 0 && element.scrollTop > 0) sticking.current = false
+    }
     observer.observe(inner)
     observer.observe(element)
     element.addEventListener('scroll', onScroll, { passive: true })
+    element.addEventListener('wheel', onWheel, { passive: true })
     return () => {
       observer.disconnect()
       element.removeEventListener('scroll', onScroll)
+      element.removeEventListener('wheel', onWheel)
     }
   }, [])
   return { scroller, content, atBottom, toBottom }
