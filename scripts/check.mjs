@@ -17,7 +17,8 @@ const importLaw = {
   model: { kernels: true, checkpoint: true },
   engine: { model: true, text: /^chat\.ts$/ },
   nano: {},
-  web: {},
+  // Types of the wire only.
+  web: { server: /^api\/wire\.ts$/ },
   hadal: {
     engine: true,
     model: true,

@@ -44,6 +44,11 @@ function followAddress() {
   return fromAddress()
 }
 
+document.addEventListener('visibilitychange', () => {
+  // Another tab, another set of chats: what is on disk counts.
+  if (!document.hidden && chats.getState().persistent) void chats.refresh()
+})
+
 await chats.init()
 await followAddress()
 server.start()

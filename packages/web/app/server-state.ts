@@ -46,7 +46,9 @@ async function probe(previous: ServerState): Promise<Probe> {
       const keyWanted = error instanceof ApiError && error.failure.kind === 'key'
       return { state: { ...base, models: [] }, keyWanted }
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof ApiError && error.failure.kind === 'key')
+      return { state: { type: 'unknown' }, keyWanted: true }
     const attempt = previous.type === 'offline' ? previous.attempt + 1 : 0
     const retryAt = Date.now() + offlineDelay(attempt)
     return { state: { type: 'offline', attempt, retryAt }, keyWanted: false }

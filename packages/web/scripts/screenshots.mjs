@@ -69,11 +69,11 @@ async function live(shot) {
 async function folded(shot) {
   if (!shot.phone) await withHistory(shot)
   await send(shot.page, question)
-  await shot.page.getByText('Thought for', { exact: false }).waitFor()
+  await shot.page.getByRole('button', { name: /^Thought for/ }).waitFor()
   await idle(shot.page)
   await shot.page.waitForTimeout(500)
-  await shot.page.locator('.scroller').evaluate((element) => element.scrollTo(0, 0))
-  await shot.page.mouse.move(5, 400)
+  if (shot.top) await shot.page.locator('.scroller').evaluate((element) => element.scrollTo(0, 0))
+  await shot.page.mouse.move(shot.top ? 5 : 900, 400)
   await shot.page.waitForTimeout(300)
 }
 
@@ -118,22 +118,25 @@ const extra = {
 
 const shots = {
   'light-thinking': { ...desktop, colorScheme: 'light', act: live },
-  light: { ...desktop, colorScheme: 'light', act: folded },
+  light: { ...desktop, colorScheme: 'light', act: folded, top: true },
   'dark-thinking': { ...desktop, colorScheme: 'dark', act: live },
   dark: { ...desktop, colorScheme: 'dark', act: folded },
   'phone-thinking': { ...phone, colorScheme: 'dark', act: live, phone: true },
-  phone: { ...phone, colorScheme: 'light', act: folded, phone: true },
+  phone: { ...phone, colorScheme: 'light', act: folded, phone: true, top: true },
 }
 
 mkdirSync(out, { recursive: true })
 const browser = await launchBrowser({ FONTCONFIG_FILE: fontsFile })
 const names = process.argv.slice(2)
-for (const [name, { act, phone: isPhone, ...options }] of Object.entries({ ...shots, ...extra })) {
+for (const [name, { act, phone: isPhone, top, ...options }] of Object.entries({
+  ...shots,
+  ...extra,
+})) {
   if (names.length > 0 ? !names.includes(name) : name in extra) continue
   const mock = await startMock()
   const { page, context } = await openPage(browser, mock.url, options)
   await page.waitForTimeout(600)
-  await act({ page, mock, phone: isPhone })
+  await act({ page, mock, phone: isPhone, top })
   const file = path.join(out, `chat-page-${name}.png`)
   await page.screenshot({ path: file, animations: 'allow' })
   process.stdout.write(`${file} ${Math.round(statSync(file).size / 1024)} KB\n`)

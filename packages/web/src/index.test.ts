@@ -43,6 +43,18 @@ test.skipIf(!built)('the built page holds no inline code and names no other orig
 })
 
 test.skipIf(!built)(
+  'the manifest names icons that exist, in the sizes that installing asks for',
+  () => {
+    const manifest = JSON.parse(readFileSync(path.join(pagePath, 'manifest.webmanifest'), 'utf8'))
+    const icons = manifest.icons as { src: string; sizes: string; purpose: string }[]
+    for (const { src } of icons) expect(existsSync(path.join(pagePath, src))).toBe(true)
+    expect(icons.map(({ sizes }) => sizes)).toEqual(expect.arrayContaining(['192x192', '512x512']))
+    expect(icons.some(({ purpose }) => purpose === 'maskable')).toBe(true)
+    expect(manifest).toMatchObject({ start_url: '/', display: 'standalone' })
+  },
+)
+
+test.skipIf(!built)(
   'the page is small: under 1.9 MB in all, 0.75 MB before the first paint',
   () => {
     const assets = path.join(pagePath, 'assets')

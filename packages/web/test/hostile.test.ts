@@ -64,7 +64,7 @@ describe.skipIf(!browserPath)('hostile answers', () => {
     await showAll(watched)
     await expectHarmless(watched, before)
     // Not even a violation of the policy: nothing was tried.
-    expect(watched.problems.filter((text) => !text.includes('style'))).toEqual([])
+    expect(watched.problems).toEqual([])
     await watched.page.reload()
     await watched.page.getByText('Thought for').first().waitFor()
     await expectHarmless(watched, before)

@@ -42,7 +42,8 @@ function addToolCalls(calls: readonly ToolCall[], deltas: readonly ToolCallDelta
 export function sumStats(before: Stats | undefined, usage: Usage, chunk: ChatChunk): Stats {
   const timings = chunk.hadal
   const old = before?.cost
-  const cost = timings?.cost
+  // A server without a price list may send null.
+  const cost = timings?.cost ?? undefined
   const total =
     cost && old?.currency === cost.currency ? { ...cost, amount: cost.amount + old.amount } : cost
   return {

@@ -122,6 +122,18 @@ test('deleting a chat and all chats, and back', async () => {
   expect(await db.allMessages()).toHaveLength(4)
 })
 
+test('another tab’s chats and messages appear after a refresh', async () => {
+  const { chat, answer } = await conversation()
+  const other = await reopened()
+  await other.open(chat.id)
+  other.addMessage(message({ id: 'late', chatId: chat.id, parentId: answer.id }))
+  other.newChat('From the other tab')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await store.refresh()
+  expect(shown(store, chat.id).at(-1)).toBe('late')
+  expect(store.getState().chats).toHaveLength(2)
+})
+
 test('an unknown chat opens nothing', async () => {
   await store.open('no such')
   expect(store.getState().openId).toBeNull()

@@ -40,6 +40,8 @@ export type Undo = () => Promise<void>
 export interface ChatStore extends StoreApi<ChatState> {
   readonly db: ChatDb
   init(): Promise<void>
+  /** Reads again what another tab may have changed. */
+  refresh(): Promise<void>
   open(chatId: string | null): Promise<void>
   newChat(firstText: string): Chat
   addMessage(message: Message): void
@@ -221,6 +223,14 @@ export function createChatStore(db: ChatDb): ChatStore {
       addAll(context, chats, messages),
     async init() {
       set({ chats: newestFirst(await db.chats()), ready: true })
+    },
+    async refresh() {
+      const chats = newestFirst(await db.chats())
+      context.loaded.clear()
+      const { openId } = get()
+      const open = openId !== null && chats.some(({ id }) => id === openId) ? openId : null
+      set({ chats, openId: open })
+      if (open) await load(context, open)
     },
     async open(chatId: string | null) {
       if (chatId === null || !get().chats.some((chat) => chat.id === chatId))

@@ -1,6 +1,6 @@
 // Where questions are written. The draft of each chat outlives a switch to another one.
 import { ArrowUp, Square } from 'lucide-react'
-import { type KeyboardEvent, type ReactElement, type RefObject, useState } from 'react'
+import { type KeyboardEvent, type ReactElement, type RefObject, useEffect, useState } from 'react'
 import { ask } from '../chat/answer.ts'
 import { useChats, usePage, useServer, useSettings } from './app-context.ts'
 import { ContextMeter } from './ContextMeter.tsx'
@@ -58,6 +58,10 @@ export function Composer({
   const touch = useTouch()
   const server = useServer()
   const [draft, setDraft] = useDraft(openId)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: at each chat; a keyboard on a phone would pop up
+  useEffect(() => {
+    if (!touch) input.current?.focus()
+  }, [openId])
   const send = () => {
     const text = draft.trim()
     if (text === '' || running) return

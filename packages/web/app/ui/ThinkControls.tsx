@@ -17,7 +17,7 @@ function BudgetMenu() {
   return (
     <Menu.Root>
       <Menu.Trigger className="pill budget" aria-label={`Thinking budget: ${budgetText(budget)}`}>
-        <span>{budget === null ? 'No limit' : `≤ ${shortCount(budget)}`}</span>
+        <span>{budget === null ? 'Budget' : `≤ ${shortCount(budget)}`}</span>
         <ChevronDown aria-hidden="true" />
       </Menu.Trigger>
       <Menu.Portal>

@@ -36,7 +36,7 @@ const depth: Script = {
 
 So the intensity at depth z obeys dI/dz = -k I. That is the Beer–Lambert law, and its solution is an exponential.
 
-Let me pick numbers. Very clear ocean water has k of about 0.02 to 0.04 per metre for blue light. At 200 m, the end of the sunlit zone, with k = 0.023 this gives exp(-4.6), which is about 1 %. Good, that matches the textbook definition of the euphotic zone.
+Let me pick numbers. Very clear ocean water has k of about 0.02 to 0.04 per metre for blue light. At 200 m, the end of the sunlit zone, with k = 0.023 this gives exp(-4.6), which is about 1%. Good, that matches the textbook definition of the euphotic zone.
 
 At 1000 m: exp(-23) is 1e-10. Deep-sea fish can still see that. In the hadal zone, at 6000 m, exp(-138) is about 1e-60, so not a single photon from the surface. I should say that plainly.
 
