@@ -95,7 +95,7 @@ const alignment = (align: AlignType | undefined) => (align ? `align-${align}` : 
 function TableView({ table, definitions }: { table: Table; definitions: Definitions }) {
   const [head, ...rows] = table.children
   return (
-    <section className="table" tabIndex={0} aria-label="Table">
+    <div className="table" tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -118,7 +118,7 @@ function TableView({ table, definitions }: { table: Table; definitions: Definiti
           ))}
         </tbody>
       </table>
-    </section>
+    </div>
   )
 }
 

@@ -58,10 +58,10 @@ export function Composer({
   const touch = useTouch()
   const server = useServer()
   const [draft, setDraft] = useDraft(openId)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: at each chat; a keyboard on a phone would pop up
+  // At each chat; on a phone the keyboard would cover half of it.
   useEffect(() => {
     if (!touch) input.current?.focus()
-  }, [openId])
+  }, [openId, touch, input])
   const send = () => {
     const text = draft.trim()
     if (text === '' || running) return

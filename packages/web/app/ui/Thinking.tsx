@@ -106,15 +106,9 @@ export function Thinking({ message, run }: Props): ReactElement | null {
         {live && run ? <EndNow run={run} /> : null}
       </div>
       <Collapsible.Panel className="thinking-panel">
-        <section
-          ref={box}
-          onScroll={onScroll}
-          className="thinking-text"
-          tabIndex={0}
-          aria-label="Thinking"
-        >
+        <div ref={box} onScroll={onScroll} className="thinking-text" tabIndex={0}>
           <Markdown text={message.reasoning} streaming={live} />
-        </section>
+        </div>
       </Collapsible.Panel>
     </Collapsible.Root>
   )

@@ -19,7 +19,7 @@ export function Welcome(): ReactElement {
     <div className="welcome column">
       <Mark size={56} />
       <h1>What shall we look into?</h1>
-      <p>{who} runs on this machine. What you write stays here.</p>
+      <p>{who} runs on your own machine. What you write stays there.</p>
       <ul className="suggestions">
         {suggestions.map((text) => (
           <li key={text}>
