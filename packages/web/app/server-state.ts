@@ -3,12 +3,14 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { fetchHealth, fetchModels } from './api/client.ts'
 import { ApiError, type Failure } from './api/errors.ts'
-import type { HealthLoading } from './api/wire.ts'
+import type { HealthDown, HealthLoading } from './api/wire.ts'
 
 export type ServerState =
   | { type: 'unknown' }
   | { type: 'loading'; progress: HealthLoading['progress'] }
   | { type: 'ok'; model: string; models: readonly string[]; contextLength: number | undefined }
+  /** It answers, but there is no model behind it. */
+  | { type: 'failed'; message: string }
   | { type: 'offline'; attempt: number; retryAt: number }
 
 export interface ServerStore extends StoreApi<{ server: ServerState; keyWanted: boolean }> {
@@ -23,6 +25,7 @@ export interface ServerStore extends StoreApi<{ server: ServerState; keyWanted: 
 }
 
 const loadingMs = 700
+const failedMs = 5000
 const quietMs = 30_000
 export const offlineDelay = (attempt: number): number => Math.min(15_000, 1000 * 2 ** attempt)
 
@@ -31,12 +34,19 @@ interface Probe {
   keyWanted: boolean
 }
 
+function downText({ status, error }: HealthDown): string {
+  if (error) return `${error[0]?.toUpperCase()}${error.slice(1)}.`
+  return status === 'draining' ? 'The server is shutting down.' : 'The server has no model.'
+}
+
 /** One look at the server; `previous` counts the tries since it was last reached. */
 async function probe(previous: ServerState): Promise<Probe> {
   try {
     const health = await fetchHealth()
     if (health.status === 'loading')
       return { state: { type: 'loading', progress: health.progress }, keyWanted: false }
+    if (health.status !== 'ok')
+      return { state: { type: 'failed', message: downText(health) }, keyWanted: false }
     const known = previous.type === 'ok' && previous.model === health.model
     const base = { type: 'ok', model: health.model, contextLength: health.context_length } as const
     if (known) return { state: { ...base, models: previous.models }, keyWanted: false }
@@ -55,6 +65,12 @@ async function probe(previous: ServerState): Promise<Probe> {
   }
 }
 
+function pauseAfter(state: ServerState): number {
+  if (state.type === 'loading') return loadingMs
+  if (state.type === 'failed') return failedMs
+  return state.type === 'offline' ? state.retryAt - Date.now() : quietMs
+}
+
 export function createServerStore(): ServerStore {
   const store = createStore<{ server: ServerState; keyWanted: boolean }>(() => ({
     server: { type: 'unknown' },
@@ -71,16 +87,10 @@ export function createServerStore(): ServerStore {
     const { state, keyWanted } = await probe(store.getState().server)
     looking = false
     store.setState(keyWanted ? { server: state, keyWanted } : { server: state })
-    const pause =
-      state.type === 'loading'
-        ? loadingMs
-        : state.type === 'offline'
-          ? state.retryAt - Date.now()
-          : quietMs
     timer = setTimeout(() => {
       // A hidden tab asks nothing while all is well; becoming visible looks at once.
       if (state.type !== 'ok' || !document.hidden) void look()
-    }, pause)
+    }, pauseAfter(state))
   }
   const onVisible = () => {
     if (!document.hidden) void look()

@@ -245,8 +245,11 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await open()
     await page.getByText('Loading the model: experts').waitFor()
     await page.getByText('37 %').waitFor()
-    mock.state.health = { status: 'ok' }
+    mock.state.health = { status: 'failed', error: 'the model could not be loaded' }
+    await page.getByText('The model could not be loaded.').waitFor()
     mock.state.key = 'secret'
+    mock.state.health = { status: 'ok' }
+    await page.evaluate(() => window.dispatchEvent(new Event('online')))
     await page.getByRole('dialog').getByLabel('Key').fill('wrong')
     await button('Use this key').click()
     await page.getByText('did not accept the key').waitFor()

@@ -94,10 +94,10 @@ const failures = [
   ],
   [
     '503 while loading',
-    ['{"status":"loading","progress":{"stage":"experts","done":1,"total":4}}'],
-    { status: 503 },
+    ['{"error":{"message":"the model is still loading","code":"model_loading"}}'],
+    { status: 503, headers: { 'Retry-After': '2' } },
     false,
-    { kind: 'loading', progress: { stage: 'experts', done: 1, total: 4 } },
+    { kind: 'loading' },
   ],
   [
     '400',
@@ -124,6 +124,15 @@ test.each(failures)('%s is told as what it is', async (_, pieces, init, cut, fai
   const error = await collect().catch((thrown) => thrown)
   expect(error).toBeInstanceOf(ApiError)
   expect((error as ApiError).failure).toEqual(failure)
+})
+
+test('health: loading and failed come with 503, anything else is no server of ours', async () => {
+  const loading = { status: 'loading', progress: { stage: 'experts', done: 1, total: 4 } }
+  respond([bytes(JSON.stringify(loading))], { status: 503 })
+  expect(await fetchHealth()).toEqual(loading)
+  respond([bytes('<html>')], { status: 200 })
+  const error = await fetchHealth().catch((thrown) => thrown)
+  expect((error as ApiError).failure).toEqual({ kind: 'network' })
 })
 
 test('no connection at all', async () => {

@@ -1,7 +1,14 @@
 // Requests to the server that sent this page. Every address is relative: there is no other origin to talk to.
 import { createParser } from 'eventsource-parser'
 import { ApiError, errorMessage, failureOf } from './errors.ts'
-import type { ChatChunk, ChatRequest, HealthLoading, HealthOk, ModelList } from './wire.ts'
+import type {
+  ChatChunk,
+  ChatRequest,
+  HealthDown,
+  HealthLoading,
+  HealthOk,
+  ModelList,
+} from './wire.ts'
 
 const keyName = 'hadal.key'
 
@@ -100,14 +107,18 @@ export async function endThinking(completionId: string): Promise<void> {
   if (!response.ok) throw new ApiError(await failureOf(response))
 }
 
-export async function fetchHealth(): Promise<HealthOk | HealthLoading> {
+export type Health = HealthOk | HealthLoading | HealthDown
+
+/** 503 carries a body of the same kind. */
+export async function fetchHealth(): Promise<Health> {
   const response = await send('/health')
-  if (response.ok) return (await response.json()) as HealthOk
-  const failure = await failureOf(response)
-  if (failure.kind !== 'loading') throw new ApiError(failure)
-  return failure.progress
-    ? { status: 'loading', progress: failure.progress }
-    : { status: 'loading' }
+  if (!response.ok && response.status !== 503) throw new ApiError(await failureOf(response))
+  try {
+    return (await response.json()) as Health
+  } catch {
+    // Something else answers in the server's place.
+    throw new ApiError({ kind: 'network' })
+  }
 }
 
 export async function fetchModels(): Promise<string[]> {

@@ -1,11 +1,9 @@
 // What can go wrong between the page and the server, as the page tells it to the reader.
-import type { HealthLoading } from './wire.ts'
-
 export type Failure =
   /** No answer, or the connection broke in the middle of one. */
   | { kind: 'network' }
   | { kind: 'key' }
-  | { kind: 'loading'; progress?: HealthLoading['progress'] }
+  | { kind: 'loading' }
   /** 429 or 503: the queue is full. */
   | { kind: 'busy'; message: string; retryAfterMs: number | undefined }
   /** The server said no, or gave up in mid-answer. */
@@ -54,11 +52,9 @@ export async function failureOf(response: Response): Promise<Failure> {
   }
   const message = errorMessage(body) ?? `The server answered ${response.status}.`
   const { status } = response
-  if (status === 401 || status === 403) return { kind: 'key' }
-  if (status === 503 && object(body)?.status === 'loading') {
-    const progress = object(body)?.progress as HealthLoading['progress']
-    return progress ? { kind: 'loading', progress } : { kind: 'loading' }
-  }
+  if (status === 401) return { kind: 'key' }
+  if (status === 503 && object(object(body)?.error)?.code === 'model_loading')
+    return { kind: 'loading' }
   if (status === 429 || status === 503)
     return { kind: 'busy', message, retryAfterMs: retryAfter(response.headers.get('retry-after')) }
   return { kind: 'refused', message, status }

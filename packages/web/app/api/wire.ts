@@ -44,10 +44,13 @@ export interface Usage {
 
 /** Hadal's extension of the last chunk. */
 export interface Timings {
-  ttft_ms?: number
-  tokens_per_second?: number
+  /** From the arrival of the request to its first token; null when there was none. */
+  ttft_ms?: number | null
+  /** null below two tokens. */
+  tokens_per_second?: number | null
+  /** From the beginning of the request to the end of the thinking; 0 without thinking. */
   reasoning_ms?: number
-  cost?: { amount: number; currency: string }
+  cost?: { amount: number; currency: string } | null
 }
 
 export interface ChatChunk {
@@ -74,6 +77,12 @@ export interface WireError {
 export interface HealthLoading {
   status: 'loading'
   progress?: { stage: string; done: number; total: number }
+}
+
+/** 503 too: the model could not be loaded, or the server is shutting down. */
+export interface HealthDown {
+  status: 'failed' | 'draining'
+  error?: string
 }
 
 export interface HealthOk {

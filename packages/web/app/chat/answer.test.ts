@@ -120,7 +120,14 @@ test('an answer gathers thinking, text, duration and statistics', async () => {
 })
 
 test('the server’s own measure of the thinking wins', async () => {
-  script = [[think('hm'), 100, say('Yes', 'stop'), { ...usage(2, 1), hadal: { reasoning_ms: 77 } }]]
+  script = [
+    [
+      think('hm'),
+      100,
+      say('Yes', 'stop'),
+      { ...usage(2, 1), hadal: { reasoning_ms: 167, ttft_ms: 90 } },
+    ],
+  ]
   await finish(ask(context, 'Hm?'))
   expect(last().reasoningMs).toBe(77)
 })

@@ -1,6 +1,6 @@
 // Gathers the deltas of one answer into its message. Tokens can come faster than frames: the state changes at
 // most every 40 ms, the database about once a second.
-import type { ChatChunk, ToolCallDelta, Usage } from '../api/wire.ts'
+import type { ChatChunk, Timings, ToolCallDelta, Usage } from '../api/wire.ts'
 import type { ChatStore, RunPhase } from './store.ts'
 import type { Message, Outcome, Stats, ToolCall } from './types.ts'
 
@@ -24,6 +24,8 @@ export interface SinkOptions {
   now(): number
 }
 
+type Delta = ChatChunk['choices'][number]['delta']
+
 function addToolCalls(calls: readonly ToolCall[], deltas: readonly ToolCallDelta[]): ToolCall[] {
   const next = [...calls]
   for (const delta of deltas) {
@@ -39,21 +41,34 @@ function addToolCalls(calls: readonly ToolCall[], deltas: readonly ToolCallDelta
   return Array.from(next, (call) => call ?? { id: '', name: '', arguments: '' })
 }
 
-export function sumStats(before: Stats | undefined, usage: Usage, chunk: ChatChunk): Stats {
-  const timings = chunk.hadal
+/** The server's measure, which the network does not blur; its clock starts with the request, ours with thinking. */
+function thinkingTime(timings: Timings | undefined): number | undefined {
+  if (!timings?.reasoning_ms || typeof timings.ttft_ms !== 'number') return undefined
+  return Math.max(0, timings.reasoning_ms - timings.ttft_ms)
+}
+
+/** `seen` is what the page itself measured, for a server that does not say. */
+export function sumStats(
+  before: Stats | undefined,
+  usage: Usage,
+  { hadal: timings }: ChatChunk,
+  seen: { ttftMs: number; answerMs: number },
+): Stats {
   const old = before?.cost
   // A server without a price list may send null.
   const cost = timings?.cost ?? undefined
   const total =
     cost && old?.currency === cost.currency ? { ...cost, amount: cost.amount + old.amount } : cost
+  const pace =
+    seen.answerMs > 0 ? (1000 * usage.completion_tokens) / seen.answerMs : before?.tokensPerSecond
   return {
     promptTokens: usage.prompt_tokens,
     completionTokens: (before?.completionTokens ?? 0) + usage.completion_tokens,
     reasoningTokens:
       (before?.reasoningTokens ?? 0) + (usage.completion_tokens_details?.reasoning_tokens ?? 0),
     cachedTokens: usage.prompt_cache_hit_tokens,
-    ttftMs: timings?.ttft_ms ?? before?.ttftMs,
-    tokensPerSecond: timings?.tokens_per_second ?? before?.tokensPerSecond,
+    ttftMs: timings?.ttft_ms ?? before?.ttftMs ?? seen.ttftMs,
+    tokensPerSecond: timings?.tokens_per_second ?? pace,
     cost: total ?? old,
   }
 }
@@ -67,79 +82,91 @@ function outcomeOf(reason: string): Outcome {
   return { type: 'done' }
 }
 
-export function createSink({ chats, base, onPhase, now }: SinkOptions): Sink {
-  const draft: Message = { ...base, outcome: { type: 'streaming' } }
-  const startedAt = now()
-  const reasoningBefore = base.reasoningMs ?? 0
-  let thinkingSince: number | undefined
+/** The message as it grows; written to the state now and then. */
+interface Draft {
+  readonly message: Message
+  flush(save: boolean): void
+  soon(): void
+}
+
+function createDraft({ chats, base, now }: SinkOptions): Draft {
+  const message: Message = { ...base, outcome: { type: 'streaming' } }
   let timer: ReturnType<typeof setTimeout> | undefined
   let savedAt = 0
-  let firstTokenAt: number | undefined
-  let ended: Outcome | undefined
-
   const flush = (save: boolean) => {
     clearTimeout(timer)
     timer = undefined
     if (save) savedAt = now()
-    chats.patchMessage(base.id, { ...draft }, { save })
+    chats.patchMessage(base.id, { ...message }, { save })
   }
+  return {
+    message,
+    flush,
+    soon() {
+      timer ??= setTimeout(() => flush(now() - savedAt > saveMs), flushMs)
+    },
+  }
+}
+
+export function createSink(options: SinkOptions): Sink {
+  const { base, onPhase, now } = options
+  const draft = createDraft(options)
+  const { message } = draft
+  const startedAt = now()
+  const reasoningBefore = base.reasoningMs ?? 0
+  let thinkingSince: number | undefined
+  let firstTokenAt: number | undefined
+  let ended: Outcome | undefined
   let phase: RunPhase['type'] = 'sent'
+
   // The message first: at no moment does the page show an answer's phase with a thinking's state.
   const enter = (next: RunPhase) => {
     if (next.type === phase) return
     phase = next.type
-    flush(false)
+    draft.flush(false)
     onPhase(next)
   }
-  const endThinking = () => {
-    if (thinkingSince === undefined) return
-    draft.reasoningMs = reasoningBefore + now() - thinkingSince
+  const endThinking = (measured?: number) => {
+    if (thinkingSince === undefined && measured === undefined) return
+    message.reasoningMs = reasoningBefore + (measured ?? now() - (thinkingSince ?? now()))
     thinkingSince = undefined
   }
-  const addDelta = (delta: NonNullable<ChatChunk['choices'][number]>['delta']) => {
-    const { content, reasoning_content: reasoning, tool_calls: calls } = delta
+  const addDelta = ({ content, reasoning_content: reasoning, tool_calls: calls }: Delta) => {
     if (reasoning) {
       thinkingSince ??= now()
-      draft.reasoning += reasoning
+      message.reasoning += reasoning
       enter({ type: 'thinking', since: thinkingSince - reasoningBefore })
     }
     if (content || calls?.length) {
       endThinking()
-      draft.content += content ?? ''
-      if (calls) draft.toolCalls = addToolCalls(draft.toolCalls, calls)
+      message.content += content ?? ''
+      if (calls) message.toolCalls = addToolCalls(message.toolCalls, calls)
       enter({ type: 'answering' })
     }
     if (reasoning || content || calls?.length) firstTokenAt ??= now()
-  }
-  const addUsage = (chunk: ChatChunk, usage: Usage) => {
-    const stats = sumStats(base.stats, usage, chunk)
-    const first = firstTokenAt ?? now()
-    const seconds = (now() - first) / 1000
-    stats.ttftMs ??= first - startedAt
-    if (seconds > 0) stats.tokensPerSecond ??= usage.completion_tokens / seconds
-    draft.stats = stats
   }
   return {
     get started() {
       return firstTokenAt !== undefined
     },
     push(chunk) {
-      if (chunk.model) draft.model = chunk.model
+      if (chunk.model) message.model = chunk.model
       const choice = chunk.choices?.[0]
       if (choice?.delta) addDelta(choice.delta)
       if (choice?.finish_reason) ended = outcomeOf(choice.finish_reason)
-      if (chunk.usage) addUsage(chunk, chunk.usage)
-      const measured = chunk.hadal?.reasoning_ms
-      if (measured !== undefined && draft.reasoning !== base.reasoning) {
-        thinkingSince = undefined
-        draft.reasoningMs = reasoningBefore + measured
-      }
-      timer ??= setTimeout(() => flush(now() - savedAt > saveMs), flushMs)
+      if (chunk.usage)
+        message.stats = sumStats(base.stats, chunk.usage, chunk, {
+          ttftMs: (firstTokenAt ?? now()) - startedAt,
+          answerMs: now() - (firstTokenAt ?? now()),
+        })
+      const measured = thinkingTime(chunk.hadal)
+      if (measured !== undefined && message.reasoning !== base.reasoning) endThinking(measured)
+      draft.soon()
     },
     finish(outcome) {
       endThinking()
-      draft.outcome = outcome ?? ended ?? { type: 'done' }
-      flush(true)
+      message.outcome = outcome ?? ended ?? { type: 'done' }
+      draft.flush(true)
     },
   }
 }

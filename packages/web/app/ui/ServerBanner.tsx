@@ -1,6 +1,6 @@
 // The server's state where it matters: a progress bar while the model loads, a notice while it is out of reach.
 import { Progress } from '@base-ui/react/progress'
-import { WifiOff } from 'lucide-react'
+import { TriangleAlert, WifiOff } from 'lucide-react'
 import type { ReactElement } from 'react'
 import type { ServerState } from '../server-state.ts'
 import { useChats, usePage, useServer } from './app-context.ts'
@@ -68,6 +68,12 @@ export function ServerBanner(): ReactElement {
   return (
     <>
       {server.type === 'loading' ? <LoadingBanner server={server} /> : null}
+      {server.type === 'failed' ? (
+        <div className="banner offline" role="alert">
+          <TriangleAlert aria-hidden="true" />
+          <span className="banner-text">{server.message}</span>
+        </div>
+      ) : null}
       {server.type === 'offline' ? <OfflineBanner server={server} /> : null}
       <StorageBanner />
     </>

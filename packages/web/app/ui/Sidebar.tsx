@@ -48,6 +48,7 @@ const stateTexts = {
   unknown: 'Connecting…',
   loading: 'Loading the model…',
   offline: 'Not connected',
+  failed: 'No model',
 }
 
 function ServerLine() {

@@ -12,6 +12,7 @@ import { type Script, scriptFor, tokensOf } from './answers.ts'
 export interface MockState {
   health:
     | { status: 'ok' }
+    | { status: 'failed'; error: string }
     | { status: 'loading'; progress: { stage: string; done: number; total: number } }
   /** Answers 429 (or 503) with this Retry-After so many times. */
   busy: { times: number; status: 429 | 503; retryAfter: number }
@@ -187,7 +188,7 @@ function refuse(mock: Mock, request: IncomingMessage, response: ServerResponse):
     return true
   }
   if (state.health.status === 'loading') {
-    json(response, 503, state.health)
+    json(response, 503, { error: { message: 'the model is loading', code: 'model_loading' } })
     return true
   }
   return false
@@ -241,7 +242,7 @@ async function route(
   }
   if (url === '/health') {
     const { health } = mock.state
-    if (health.status === 'loading') return json(response, 503, health)
+    if (health.status !== 'ok') return json(response, 503, health)
     return json(response, 200, { status: 'ok', model, context_length: 4096 })
   }
   return sendFile(response, url)
