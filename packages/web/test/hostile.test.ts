@@ -72,8 +72,6 @@ describe.skipIf(!browserPath)('hostile answers', () => {
   }, 120_000)
 
   test('the page is as harmless without the policy', async () => {
-    const context = await browser.newContext({ bypassCSP: true })
-    await context.close()
     const watched = await openPage(browser, mock.url, { bypassCSP: true })
     const before = mock.paths.length
     await showAll(watched)

@@ -154,11 +154,9 @@ export function createSink(options: SinkOptions): Sink {
       const choice = chunk.choices?.[0]
       if (choice?.delta) addDelta(choice.delta)
       if (choice?.finish_reason) ended = outcomeOf(choice.finish_reason)
-      if (chunk.usage)
-        message.stats = sumStats(base.stats, chunk.usage, chunk, {
-          ttftMs: (firstTokenAt ?? now()) - startedAt,
-          answerMs: now() - (firstTokenAt ?? now()),
-        })
+      const first = firstTokenAt ?? now()
+      const seen = { ttftMs: first - startedAt, answerMs: now() - first }
+      if (chunk.usage) message.stats = sumStats(base.stats, chunk.usage, chunk, seen)
       const measured = thinkingTime(chunk.hadal)
       if (measured !== undefined && message.reasoning !== base.reasoning) endThinking(measured)
       draft.soon()
