@@ -31,6 +31,7 @@ const importLaw = {
     nano: true,
     kernels: /^cli\//,
     native: /^cli\//,
+    web: /^cli\//,
   },
   'ai-sdk-provider': { hadal: true },
 }

@@ -156,6 +156,8 @@ async function buildTypeScript() {
   const inputs = [
     ...files(path.join(root, 'packages'), /\.(ts|cjs|json)$/),
     path.join(root, 'tsconfig.base.json'),
+    // Holds a digest of the whole page, which the command's build takes along.
+    path.join(root, 'packages', 'web', 'dist', 'page', 'sw.js'),
   ].filter((file) => !/\.test\.ts$|packages\/[^/]+\/(test|model|app)\//.test(file))
   const product = path.join(root, 'packages', 'hadal', 'dist', 'cli.js')
   await once('typescript', inputs, product, () =>

@@ -23,9 +23,10 @@ export class Answer {
     this.#tokenizer = tokenizer
   }
 
-  /** At least one part. */
+  /** At least one part, but for pieces of tool calls, which come only when asked for and are sent whole here. */
   push(part: ChatPart): StreamPart[] {
     if (part.tokens) this.#tokens.push(...part.tokens)
+    if (part.type === 'tool-call-delta') return []
     if (part.type === 'tool-call') return [...this.#close(), ...toolCall(part.toolCall)]
     const { type, text } = part
     const before = this.#open?.type === type ? [] : [...this.#close(), this.#begin(type)]

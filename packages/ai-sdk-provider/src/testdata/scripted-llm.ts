@@ -105,6 +105,7 @@ function finishOf(said: readonly ChatPart[]): ChatFinish {
   return {
     reason: 'stop',
     promptTokens: 7,
+    cachedTokens: 0,
     completionTokens: said.length,
     reasoningTokens: texts('reasoning').length,
     timeToFirstTokenMs: 1,

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LogLevel, Prices, ServeOptions, ServerHandle } from '@hadal/server'
+import { pageHeaders } from '@hadal/web'
 import { type CommandDef, defineCommand } from 'citty'
 import type { Llm, Progress } from '../types.ts'
 import { loadFromFlags, modelArgs, numberFlag } from './model-options.ts'
@@ -32,6 +33,14 @@ const flags = {
   'max-queue': {
     type: 'string',
     description: 'answers that may wait; default 256 (HADAL_MAX_QUEUE)',
+  },
+  'queue-timeout': {
+    type: 'string',
+    description: 'most seconds that an answer waits; default: no limit (HADAL_QUEUE_TIMEOUT)',
+  },
+  'prefix-cache': {
+    type: 'string',
+    description: 'file that keeps the prefix cache between runs (HADAL_PREFIX_CACHE)',
   },
   parallel: { type: 'string', description: 'answers at work at once; default 32 (HADAL_PARALLEL)' },
   prices: {
@@ -151,6 +160,7 @@ async function run(values: Values, rawArgs: readonly string[]): Promise<void> {
   const modelId =
     text(values, 'name') ?? (folder ? path.basename(path.resolve(folder)) : 'hadal-nano')
   const [parallel, maxQueue] = [number(values, 'parallel'), number(values, 'max-queue')]
+  const [cache, queueSeconds] = [text(values, 'prefix-cache'), number(values, 'queue-timeout')]
   const [host, page, priceList] = [
     text(values, 'host') ?? '127.0.0.1',
     pageFolder(values),
@@ -167,6 +177,8 @@ async function run(values: Values, rawArgs: readonly string[]): Promise<void> {
   }).then(() =>
     loadFromFlags(folder, values, {
       ...(parallel !== undefined && { maxSequences: parallel }),
+      ...(cache !== undefined && { prefixCachePath: cache }),
+      ...(queueSeconds !== undefined && { queueTimeoutMs: queueSeconds * 1000 }),
       onProgress: (now) => {
         progress = now
       },
@@ -178,7 +190,7 @@ async function run(values: Values, rawArgs: readonly string[]): Promise<void> {
     ...{ cors: list(rawArgs, 'cors'), allowedHosts: list(rawArgs, 'allow-host') },
     ...(maxQueue !== undefined && { maxQueue }),
     ...(priceList && { prices: priceList }),
-    ...(page && { page }),
+    ...(page && { page: { folder: page, headers: pageHeaders } }),
   }
   const handle = await server.serve(options)
   if (!server.isLoopback(host) && apiKeys.length === 0)
