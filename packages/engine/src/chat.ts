@@ -68,6 +68,8 @@ export function chat(
       const text = new TextStream(tokenizer, {
         opensReasoning: prompt.opensReasoning,
         stop: stopTexts(stop),
+        // An answer that is held to a form and may call nothing: markers in it are text.
+        tools: generate.constraint === undefined || tools !== undefined,
       })
       const answer = new Answer(text, (generate.topLogprobs ?? 0) > 0)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
