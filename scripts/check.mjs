@@ -17,8 +17,10 @@ const importLaw = {
   model: { kernels: true, checkpoint: true },
   engine: { model: true, text: /^chat\.ts$/ },
   grammar: { native: true },
+  server: { engine: true, text: true },
   nano: {},
   hadal: {
+    server: true,
     engine: true,
     model: true,
     checkpoint: true,

@@ -2,7 +2,7 @@
 // Brings a fresh clone to the point where a verb can run, then runs it. Each step is skipped when its
 // inputs have not changed, so the second call costs a fraction of a second. Needs Node alone; says what
 // to install when a compiler or CMake is missing.
-//   node scripts/setup.mjs <js|native|build|chat|test|bench> [-- command args...]
+//   node scripts/setup.mjs <js|native|build|chat|serve|test|bench> [-- command args...]
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'

@@ -29,11 +29,11 @@ function tokenizer(tags: boolean): Tokenizer {
 /** Renders the last message, opening the thinking when it says so. */
 const template: ChatTemplate = {
   knowsThinking: false,
-  render(messages) {
+  render(messages, options) {
     const text = messages.at(-1)!.content
     const opensReasoning = text.startsWith('think')
     const ids = Int32Array.of(...encode(text), ...(opensReasoning ? [openId] : []))
-    return { ids, text, opensReasoning }
+    return { ids, text, opensReasoning, ...(options?.prefix && { continues: true }) }
   },
 }
 
@@ -138,6 +138,45 @@ describe('chat', () => {
       start({ question: 'think', says: ['..answer'], options: { thinking: false } }).stream,
     )
     expect(finish).toMatchObject({ reasoning: '', text: 'answer', reasoningTokens: 0 })
+  })
+
+  it('ends the thinking when asked, in the middle of it', async () => {
+    const ending = new AbortController()
+    const { stream } = start({
+      question: 'think',
+      says: ['x'.repeat(40)],
+      options: { endThinking: ending.signal, maxTokens: 30 },
+      model: { delay: 2 },
+    })
+    const parts: ChatPart[] = []
+    for await (const part of stream) {
+      if (parts.push(part) === 3) ending.abort()
+    }
+    const thought = parts.filter((part) => part.type === 'reasoning').length
+    expect(thought).toBeGreaterThanOrEqual(3)
+    expect(thought).toBeLessThan(8)
+    expect(parts.at(-1)).toMatchObject({ type: 'text', text: 'x' })
+  })
+
+  it('brings every token with the parts, in order', async () => {
+    const { parts, finish } = await read(
+      start({ question: 'think', says, options: { partTokens: true } }).stream,
+    )
+    const tokens = parts.flatMap((part) => part.tokens ?? [])
+    expect(tokens).toHaveLength(finish.completionTokens)
+    expect(tokens[0]).toMatchObject({ id: 98, logprob: expect.any(Number) })
+    expect(parts.at(-1)!.tokens).toHaveLength(3)
+    const plain = await read(start({ question: 'think', says }).stream)
+    expect(plain.parts.every((part) => part.tokens === undefined)).toBe(true)
+  })
+
+  it('keeps the line ends at the beginning of what it goes on with', async () => {
+    const { finish, parts } = await read(
+      start({ question: 'hi', says: ['\n\nmore'], options: { prefix: true, partTokens: true } })
+        .stream,
+    )
+    expect(finish.text).toBe('\n\nmore')
+    expect(parts.flatMap((part) => part.tokens ?? [])).toHaveLength(6)
   })
 
   it('delivers what was held back when the model ends in the middle of it', async () => {

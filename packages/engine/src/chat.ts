@@ -10,11 +10,11 @@ import {
   TextStream,
   toolMarkers,
 } from '@hadal/text'
-import type { Engine, TokenStream } from './engine.ts'
+import { type Engine, type TokenStream, unstarted } from './engine.ts'
 import { reject } from './error.ts'
 import type { ReasoningOptions } from './reasoning.ts'
 import type { Finish, Token } from './request.ts'
-import type { GenerateOptions } from './sampling.ts'
+import { checkSignal, type GenerateOptions } from './sampling.ts'
 import { createStream, type Sink, type Stream } from './stream.ts'
 
 export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
@@ -26,10 +26,18 @@ export interface ChatOptions extends Omit<GenerateOptions, 'reasoning'> {
   readonly thinking?: boolean
   /** Most ids of thinking; then the model is made to close it and answer. */
   readonly maxReasoningTokens?: number
+  /** When it fires during the thinking, the model is made to close it and answer at once. */
+  readonly endThinking?: AbortSignal
+  /** The last message, an assistant's, is the beginning of the answer or of its reasoning; parts are what follows. */
+  readonly prefix?: boolean
+  /** Parts carry their tokens. Default: when topLogprobs is above 0. */
+  readonly partTokens?: boolean
+  /** Also yield the arguments of tool calls as they are written (`tool-call-delta`). */
+  readonly toolDeltas?: boolean
 }
 
 /**
- * A piece of the answer; `atMs` is the time since the request began. With `topLogprobs` a piece brings the tokens
+ * A piece of the answer; `atMs` is the time since the request began. With `partTokens` a piece brings the tokens
  * that came since the one before it, their probabilities and rivals: a token that yields no text of its own, such
  * as a tag or half a character, comes with the next piece.
  */
@@ -59,10 +67,12 @@ export function chat(
 ): ChatStream {
   return createStream<ChatPart, ChatFinish>(
     (sink) => {
-      const { stop, tools, thinking, maxReasoningTokens, ...generate } = options
+      const { stop, tools, thinking, maxReasoningTokens, endThinking, ...more } = options
+      const { prefix, partTokens, toolDeltas, ...generate } = more
       const prompt = template.render(messages, {
         ...(tools && { tools }),
         ...(thinking !== undefined && { thinking }),
+        ...(prefix && { prefix }),
       })
       const reasoning = reasoningOptions(tokenizer, prompt, options)
       const text = new TextStream(tokenizer, {
@@ -70,8 +80,10 @@ export function chat(
         stop: stopTexts(stop),
         // An answer that is held to a form and may call nothing: markers in it are text.
         tools: generate.constraint === undefined || tools !== undefined,
+        ...(prompt.continues && { continues: true }),
+        ...(toolDeltas && { toolDeltas }),
       })
-      const answer = new Answer(text, (generate.topLogprobs ?? 0) > 0)
+      const answer = new Answer(text, partTokens ?? (generate.topLogprobs ?? 0) > 0)
       const tokens = engine.generate(prompt.ids, { ...generate, ...(reasoning && { reasoning }) })
       const pumped = pump(tokens, answer, sink)
       return async () => {
@@ -79,17 +91,8 @@ export function chat(
         await pumped
       }
     },
-    () => new Answer(undefined).finish(neverBegan),
+    () => new Answer(undefined).finish(unstarted),
   )
-}
-
-const neverBegan: Finish = {
-  reason: 'cancelled',
-  promptTokens: 0,
-  completionTokens: 0,
-  reasoningTokens: 0,
-  timeToFirstTokenMs: 0,
-  tokensPerSecond: 0,
 }
 
 /** Moves tokens into parts as they come, so that the clock does not depend on the consumer. */
@@ -165,7 +168,7 @@ class Answer {
     for (const part of parts) {
       if (part.type === 'reasoning') this.#reasoning += part.text
       else if (part.type === 'text') this.#text += part.text
-      else this.#toolCalls.push(part.toolCall)
+      else if (part.type === 'tool-call') this.#toolCalls.push(part.toolCall)
     }
     // The closing tag yields no part of its own, so the clock runs with the state of the stream.
     if (this.#stream?.reasoning || parts.some((part) => part.type === 'reasoning')) {
@@ -192,7 +195,7 @@ function stopTexts(stop: unknown): readonly string[] {
 function reasoningOptions(
   tokenizer: Tokenizer,
   prompt: RenderedPrompt,
-  { thinking, maxReasoningTokens, constraint }: ChatOptions,
+  { thinking, maxReasoningTokens, endThinking, constraint }: ChatOptions,
 ): ReasoningOptions | undefined {
   if (
     maxReasoningTokens !== undefined &&
@@ -204,6 +207,7 @@ function reasoningOptions(
   }
   // A template without the switch has opened the thinking all the same: close it before the first id.
   const budget = thinking === false && prompt.opensReasoning ? 0 : maxReasoningTokens
+  checkSignal(endThinking, 'endThinking')
   const callsId = tokenizer.idOf(toolMarkers.callsBegin)
   const closeId = tokenizer.idOf('</think>')
   // A constraint lets the model open its thinking, unless the caller wants none.
@@ -218,6 +222,7 @@ function reasoningOptions(
     closeId,
     ...(callsId !== undefined && { exitIds: [callsId] }),
     ...(budget !== undefined && { budget }),
+    ...(endThinking && { endSignal: endThinking }),
     // What follows the tag (one newline or two) is left to the model, which knows its own habit.
     closeIds: Int32Array.of(...tokenizer.encode('\n'), closeId),
   }

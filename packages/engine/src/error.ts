@@ -9,14 +9,29 @@ export type EngineErrorCode =
   | 'ERR_HADAL_CONSTRAINT'
   /** A step of the model failed; `cause` is the model's error. */
   | 'ERR_HADAL_STEP'
+  /** As many requests wait as may; try again in `retryAfterMs`. */
+  | 'ERR_HADAL_QUEUE_FULL'
+  /** The request waited too long for its turn; try again in `retryAfterMs`. */
+  | 'ERR_HADAL_QUEUE_TIMEOUT'
+  /** The engine takes no new requests: it is being shut down. */
+  | 'ERR_HADAL_DRAINING'
+  /** A saved prefix cache does not fit this model, or is damaged. */
+  | 'ERR_HADAL_CACHE_FILE'
+
+export interface EngineErrorOptions extends ErrorOptions {
+  readonly retryAfterMs?: number
+}
 
 export class EngineError extends Error {
   readonly code: EngineErrorCode
+  /** When a place is likely, by how fast requests end now; with ERR_HADAL_QUEUE_FULL and _TIMEOUT. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: EngineErrorCode, message: string, options?: EngineErrorOptions) {
     super(message, options)
     this.name = 'EngineError'
     this.code = code
+    this.retryAfterMs = options?.retryAfterMs
   }
 }
 

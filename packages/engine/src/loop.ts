@@ -1,17 +1,15 @@
-// The only loop: schedule → run → commit, as long as there is work. One step or one forward() at a
-// time has the model. A step that fails takes its own requests with it and nothing else.
+// The only loop: schedule → run → commit, as long as there is work. One step or one piece of exclusive
+// work at a time has the model. A step that fails takes its own requests with it and nothing else.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Forward, ForwardOptions, Model, Sampled } from '@hadal/model'
+import type { Model, Sampled } from '@hadal/model'
 import { EngineError } from './error.ts'
 import type { Request } from './request.ts'
 import type { Scheduler, Step } from './scheduler.ts'
 import type { Meter } from './stats.ts'
 
-/** A forward() call in the queue. */
-export interface ForwardJob {
-  readonly ids: Int32Array
-  readonly options: ForwardOptions
-  resolve(result: Forward): void
+/** Exclusive work in the queue. */
+interface Job {
+  run(controller: AbortController): Promise<void>
   reject(error: unknown): void
 }
 
@@ -24,7 +22,7 @@ export class Loop {
   readonly #model: Model
   readonly #scheduler: Scheduler
   readonly #meter: Meter
-  readonly #jobs: ForwardJob[] = []
+  readonly #jobs: Job[] = []
   #flight: Flight | undefined
   #running: Promise<void> | undefined
 
@@ -43,16 +41,40 @@ export class Loop {
     this.#running ??= this.#run()
   }
 
-  enqueue(job: ForwardJob): void {
-    this.#jobs.push(job)
-    this.wake()
-  }
-
-  /** Takes a forward() call out of the queue; false if it runs or ran already. */
-  withdraw(job: ForwardJob): boolean {
-    const index = this.#jobs.indexOf(job)
-    if (index >= 0) this.#jobs.splice(index, 1)
-    return index >= 0
+  /**
+   * Runs `work` between two steps, with the model to itself. Rejects with the reason of `signal` when
+   * that fires, in the queue or later, and with ERR_HADAL_DISPOSED when the engine stops it.
+   */
+  exclusive<T>(
+    what: string,
+    work: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    return new Promise<T>((resolve, reject) => {
+      const job: Job = {
+        reject,
+        run: async (controller) => {
+          signal?.removeEventListener('abort', withdraw)
+          const signals = [controller.signal, ...(signal ? [signal] : [])]
+          try {
+            resolve(await work(AbortSignal.any(signals)))
+          } catch (cause) {
+            if (!controller.signal.aborted) reject(signal?.aborted ? signal.reason : cause)
+            else reject(new EngineError('ERR_HADAL_DISPOSED', `engine: stopped ${what}`, { cause }))
+          }
+        },
+      }
+      const withdraw = () => {
+        const index = this.#jobs.indexOf(job)
+        if (index < 0) return
+        this.#jobs.splice(index, 1)
+        reject(signal?.reason)
+      }
+      signal?.addEventListener('abort', withdraw, { once: true })
+      this.#jobs.push(job)
+      this.wake()
+    })
   }
 
   /** To be called after a cancellation: stops the step in flight if nobody waits for it any more. */
@@ -66,8 +88,9 @@ export class Loop {
     this.#flight?.controller.abort()
   }
 
-  withdrawAll(): ForwardJob[] {
-    return this.#jobs.splice(0)
+  /** Fails exclusive work that did not begin. */
+  rejectJobs(error: unknown): void {
+    for (const job of this.#jobs.splice(0)) job.reject(error)
   }
 
   async #run(): Promise<void> {
@@ -76,7 +99,7 @@ export class Loop {
       // the last id are gone before the next step, and timers and sockets get their due.
       await nextTurn()
       const job = this.#jobs.shift()
-      if (job) await this.#forward(job)
+      if (job) await this.#work(job)
       const step = this.#schedule()
       if (step) await this.#step(step)
       else if (this.#jobs.length === 0) break
@@ -97,11 +120,13 @@ export class Loop {
 
   async #step(step: Step): Promise<void> {
     const started = performance.now()
-    const flight: Flight = { controller: new AbortController(), step }
-    this.#flight = flight
+    const controller = new AbortController()
+    this.#flight = { controller, step }
     try {
-      const sampled = await this.#model.step(step.batch, flight.controller.signal)
-      this.#meter.record(step, performance.now() - started)
+      const sampled = await this.#model.step(step.batch, controller.signal)
+      const ms = performance.now() - started
+      this.#meter.record(step, ms)
+      this.#scheduler.pace.record(step.read, step.decoders, ms)
       checkSampled(sampled, step, this.#model.info.vocabularySize)
       this.#scheduler.commit(step, sampled)
     } catch (cause) {
@@ -119,28 +144,11 @@ export class Loop {
     for (const request of requests) this.#scheduler.fail(request, error)
   }
 
-  async #forward(job: ForwardJob): Promise<void> {
-    const { ids, options } = job
-    const table = this.#scheduler.blocks.table()
+  async #work(job: Job): Promise<void> {
     const controller = new AbortController()
-    const signals = [controller.signal, ...(options.signal ? [options.signal] : [])]
     this.#flight = { controller, step: undefined }
-    try {
-      while (!table.grow(ids.length)) {
-        if (!this.#scheduler.preemptYoungest()) throw new Error('no KV block left for forward()')
-      }
-      const signal = AbortSignal.any(signals)
-      job.resolve(await this.#model.forward(ids, table.blocks, { ...options, signal }))
-    } catch (cause) {
-      if (controller.signal.aborted) {
-        job.reject(
-          new EngineError('ERR_HADAL_DISPOSED', 'engine: disposed during forward()', { cause }),
-        )
-      } else job.reject(options.signal?.aborted ? options.signal.reason : forwardError(cause))
-    } finally {
-      this.#flight = undefined
-      table.release()
-    }
+    await job.run(controller)
+    this.#flight = undefined
   }
 
   #trim(): void {
@@ -153,16 +161,10 @@ export class Loop {
   }
 }
 
-function stepError(cause: unknown): EngineError {
+export function stepError(cause: unknown): EngineError {
   return new EngineError('ERR_HADAL_STEP', `a step of the model failed: ${message(cause)}`, {
     cause,
   })
-}
-
-/** The model refuses wrong options of forward() with a RangeError. */
-function forwardError(cause: unknown): EngineError {
-  if (!(cause instanceof RangeError)) return stepError(cause)
-  return new EngineError('ERR_HADAL_REQUEST', cause.message, { cause })
 }
 
 function message(error: unknown): string {
@@ -170,11 +172,13 @@ function message(error: unknown): string {
 }
 
 function checkSampled(sampled: Sampled, step: Step, vocabularySize: number): void {
+  const { ids } = sampled
   const rows = step.batch.rows.length
-  if (sampled.ids.length !== rows) {
-    throw new Error(`model.step: expected ${rows} ids, got ${sampled.ids.length}`)
+  if (ids.length !== rows) {
+    throw new Error(`model.step: expected ${rows} ids, got ${ids.length}`)
   }
-  for (const [row, id] of sampled.ids.entries()) {
+  for (let row = 0; row < rows; row++) {
+    const id = ids[row]!
     if (id >= 0 && id < vocabularySize) continue
     if (id === -1 && step.batch.sampling[row]?.mask) continue // its request ends, see Request.accept
     throw new Error(`model.step: row ${row}: expected an id below ${vocabularySize}, got ${id}`)

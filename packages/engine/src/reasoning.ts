@@ -1,5 +1,5 @@
 // The reasoning budget, at the level of ids: counts what is thought, and says which ids close the
-// thinking when the budget runs out. Knows no text.
+// thinking when the budget runs out or the caller has seen enough. Knows no text.
 
 export interface ReasoningOptions {
   /** The prompt already opened the thinking. */
@@ -14,6 +14,8 @@ export interface ReasoningOptions {
   readonly budget?: number
   /** Ids put in the model's mouth when the budget runs out; `closeId` must be among them. */
   readonly closeIds: Int32Array
+  /** When it fires, thinking that is open, or opens later, is closed before the next id. */
+  readonly endSignal?: AbortSignal
 }
 
 export interface ReasoningState {
@@ -41,11 +43,17 @@ export function observe(
   else if (state.open && !forced) state.tokens++
 }
 
-/** The ids to force now: `closeIds` when thinking goes on and the budget is used up, else none. */
+/** The caller wants no more of the thinking that is going on. */
+export function wantsEnd(state: ReasoningState, options: ReasoningOptions | undefined): boolean {
+  return state.open && options?.endSignal?.aborted === true
+}
+
+/** The ids to force now: `closeIds` when thinking goes on and is used up or unwanted, else none. */
 export function idsToForce(
   state: ReasoningState,
   options: ReasoningOptions | undefined,
 ): Int32Array {
-  if (!options || options.budget === undefined || !state.open) return none
-  return state.tokens >= options.budget ? options.closeIds : none
+  if (!options || !state.open) return none
+  const used = options.budget !== undefined && state.tokens >= options.budget
+  return used || wantsEnd(state, options) ? options.closeIds : none
 }

@@ -4,7 +4,7 @@ import type { RowSampling } from '@hadal/model'
 import { constraintError, Guide } from './constraint.ts'
 import type { EngineError } from './error.ts'
 import type { BlockTable } from './kv-blocks.ts'
-import { idsToForce, observe, type ReasoningState, startReasoning } from './reasoning.ts'
+import { idsToForce, observe, type ReasoningState, startReasoning, wantsEnd } from './reasoning.ts'
 import type { Sampling } from './sampling.ts'
 import type { Sink } from './stream.ts'
 
@@ -14,7 +14,7 @@ export interface Token {
   readonly logprob: number
   /** The most likely ids, descending; present when topLogprobs was asked for. */
   readonly top?: readonly { readonly id: number; readonly logprob: number }[]
-  /** Put there by the reasoning budget. */
+  /** Put there by the reasoning budget or `endSignal`. */
   readonly forced?: boolean
 }
 
@@ -27,6 +27,8 @@ export type FinishReason = 'stop' | 'length' | 'cancelled' | 'context'
 export interface Finish {
   readonly reason: FinishReason
   readonly promptTokens: number
+  /** Of these, ids whose KV was found in the prefix cache, or read by another request. */
+  readonly cachedTokens: number
   /** Ids yielded, forced ones included; the stop id is not. */
   readonly completionTokens: number
   /** Of these, ids of thinking; tags and forced ids are not counted. */
@@ -36,6 +38,8 @@ export interface Finish {
   /** Pace after the first id; 0 below two ids. */
   readonly tokensPerSecond: number
 }
+
+const none: Int32Array = new Int32Array(0)
 
 export type RequestState = 'waiting' | 'running' | 'done'
 
@@ -54,6 +58,12 @@ export class Request {
   state: RequestState = 'waiting'
   /** Ids whose KV is stored. */
   computed = 0
+  /** Prompt ids that it did not have to read itself. */
+  cached = 0
+  /** Its place in line; see `Line`. */
+  due = 0
+  /** Ids that it has in the step being made. */
+  share = 0
   readonly submittedAt: number = performance.now()
   startedAt = 0
   readonly #sink: Sink<Token, Finish>
@@ -64,6 +74,7 @@ export class Request {
   #broken: EngineError | undefined
   #ids: Int32Array
   #length: number
+  #preempted = false
   #firstAt = 0
   #lastAt = 0
 
@@ -86,6 +97,10 @@ export class Request {
     this.#reasoning = startReasoning(sampling.reasoning)
     const { constraint, reasoning, stopIds, vocabularySize } = sampling
     this.#guide = constraint && new Guide(constraint, reasoning, stopIds, vocabularySize)
+  }
+
+  get priority(): number {
+    return this.sampling.priority
   }
 
   /** Ids of prompt and output. */
@@ -111,13 +126,23 @@ export class Request {
     const { temperature, topP, topK, minP, topLogprobs, seed, bias } = this.sampling
     const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.sampling
     const counts = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
-    return {
-      ...{ temperature, topP, topK, minP, topLogprobs, seed, bias },
-      ...{ repetitionPenalty, presencePenalty, frequencyPenalty },
-      counter: this.outputLength,
-      history: counts ? this.ids : [],
-      ...this.#mask(),
+    const [counter, history] = [this.outputLength, counts ? this.ids : none]
+    // Written out: this runs for every row of every step.
+    const row: RowSampling = {
+      temperature,
+      topP,
+      topK,
+      minP,
+      topLogprobs,
+      seed,
+      bias,
+      repetitionPenalty,
+      presencePenalty,
+      frequencyPenalty,
+      counter,
+      history,
     }
+    return this.#guide ? { ...row, ...this.#mask() } : row
   }
 
   /** A constraint that fails ends its request when the step comes back; the others of the step go on. */
@@ -130,6 +155,27 @@ export class Request {
     }
   }
 
+  /** Takes over cached blocks that follow what is stored already. */
+  adoptCached(blockSize: number): void {
+    const { table } = this
+    for (const node of table.found(this.ids)) table.adopt(node)
+    // The last id is read in any case: it gives the logits of the next.
+    const reached = Math.min(table.shared * blockSize, this.#length - 1)
+    if (reached <= this.computed) return
+    // What is read a second time, after a preemption, was not saved the first time.
+    const saved = Math.min(reached, this.promptLength) - this.computed
+    if (!this.#preempted) this.cached += Math.max(saved, 0)
+    this.computed = reached
+  }
+
+  /** Forgets what is stored; ids and place in line stay. */
+  preempt(): void {
+    this.table.release()
+    this.computed = 0
+    this.state = 'waiting'
+    this.#preempted = true
+  }
+
   /** Forces what a budget of 0 forces before the first id; returns a reason if that was the end. */
   begin(): FinishReason | EngineError | undefined {
     return this.#force()
@@ -140,6 +186,9 @@ export class Request {
     if (this.#broken) return this.#broken
     if (chosen.id < 0)
       return constraintError('expected a possible id among those allowed, got none')
+    if (wantsEnd(this.#reasoning, this.sampling.reasoning) && !this.#closes(chosen.id)) {
+      return this.#force()
+    }
     if (this.sampling.stopIds.has(chosen.id)) return 'stop'
     const { id, logprob, top } = chosen
     return this.#append({ id, logprob, ...(top && { top }) }) ?? this.#force()
@@ -156,6 +205,12 @@ export class Request {
     this.state = 'done'
     this.#guide?.dispose()
     this.#sink.fail(error)
+  }
+
+  /** The model ends its thinking on its own. */
+  #closes(id: number): boolean {
+    const { closeId, exitIds } = this.sampling.reasoning!
+    return id === closeId || exitIds?.includes(id) === true
   }
 
   #force(): FinishReason | EngineError | undefined {
@@ -194,6 +249,7 @@ export class Request {
     return {
       reason,
       promptTokens: this.promptLength,
+      cachedTokens: this.cached,
       completionTokens,
       reasoningTokens: this.#reasoning.tokens,
       timeToFirstTokenMs: completionTokens > 0 ? this.#firstAt - this.submittedAt : 0,

@@ -57,6 +57,14 @@ describe('options', () => {
     [{ stopIds: [5, 600] }, 'option stopIds[1]: expected an id from 0 to 511, got 600'],
     [{ ignoreEos: 1 }, 'option ignoreEos: expected a boolean, got 1'],
     [{ signal: {} }, 'option signal: expected an AbortSignal, got an object (Object)'],
+    [{ priority: 1001 }, 'option priority: expected a number from -1000 to 1000, got 1001'],
+    [{ priority: 'high' }, 'got "high"'],
+    [
+      {
+        reasoning: { open: true, closeId: 6, closeIds: Int32Array.of(6), endSignal: 1 },
+      },
+      'option reasoning.endSignal: expected an AbortSignal, got 1',
+    ],
     [{ max_tokens: 5 }, 'option max_tokens: expected one of maxTokens, temperature'],
     [{ reasoning: 3 }, 'option reasoning: expected an object, got 3'],
     [{ reasoning: { ...reasoning, open: 1 } }, 'option reasoning.open: expected a boolean, got 1'],
@@ -105,7 +113,7 @@ describe('options', () => {
     expect(rest).toEqual({
       ...{ maxTokens: Number.POSITIVE_INFINITY, temperature: 1, topP: 1, topK: 0, minP: 0 },
       ...{ repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, bias: undefined },
-      ...{ topLogprobs: 0, stopIds: new Set(), reasoning: undefined },
+      ...{ topLogprobs: 0, stopIds: new Set(), reasoning: undefined, priority: 0 },
       ...{ constraint: undefined, vocabularySize: 512 },
     })
     expect(seed >= 0n && seed < 1n << 64n).toBe(true)

@@ -30,6 +30,10 @@ export interface GenerateOptions {
   /** Cancels: the stream ends with reason 'cancelled'. */
   readonly signal?: AbortSignal
   readonly reasoning?: ReasoningOptions
+  /** −1000 .. 1000, default 0: higher goes first; see `EngineOptions.agingMs`. */
+  readonly priority?: number
+  /** Only requests with the same salt share cached prefixes, so that none can tell what others asked. */
+  readonly cacheSalt?: string
   /** What the answer may be, id by id; thinking is free. Complete, it ends with reason 'stop'. */
   readonly constraint?: Constraint
 }
@@ -64,11 +68,12 @@ export interface Sampling {
   readonly topLogprobs: number
   readonly stopIds: ReadonlySet<number>
   readonly reasoning: ReasoningOptions | undefined
+  readonly priority: number
   readonly constraint: Constraint | undefined
   readonly vocabularySize: number
 }
 
-interface Range {
+export interface Range {
   readonly min: number
   readonly max: number
   readonly int?: boolean
@@ -86,11 +91,13 @@ const ranges = {
   presencePenalty: { min: -100, max: 100 },
   frequencyPenalty: { min: -100, max: 100 },
   topLogprobs: { min: 0, max: 20, int: true },
+  priority: { min: -1000, max: 1000 },
 } as const satisfies Record<string, Range>
 
 const known: ReadonlySet<string> = new Set([
   ...Object.keys(ranges),
-  ...['seed', 'logitBias', 'stopIds', 'ignoreEos', 'signal', 'reasoning', 'constraint'],
+  ...['seed', 'logitBias', 'stopIds', 'ignoreEos', 'signal', 'reasoning', 'cacheSalt'],
+  'constraint',
 ])
 
 const smallestTopP = 1e-6
@@ -113,7 +120,7 @@ export function resolveSampling(
   }
   const pick = (name: keyof typeof ranges, fallback: number): number => {
     const value = options[name]
-    return value === undefined ? fallback : number(`option ${name}`, value, ranges[name])
+    return value === undefined ? fallback : checkNumber(`option ${name}`, value, ranges[name])
   }
   checkSignal(options.signal)
   const temperature = pick('temperature', defaultTemperature(defaults))
@@ -134,9 +141,16 @@ export function resolveSampling(
     bias: resolveBias(options.logitBias, vocabularySize),
     stopIds: resolveStopIds(options, defaults, vocabularySize),
     reasoning: resolveReasoning(options.reasoning, vocabularySize),
+    priority: pick('priority', 0),
     constraint: checkConstraint(options.constraint),
     vocabularySize,
   }
+}
+
+/** Checks `cacheSalt`. */
+export function checkSalt(salt: unknown): string | undefined {
+  if (salt === undefined || (typeof salt === 'string' && salt !== '')) return salt
+  reject(`option cacheSalt: expected a text with at least one character, got ${show(salt)}`)
 }
 
 /** Checks the defaults once, when the engine is made. */
@@ -150,7 +164,7 @@ export function checkDefaults(defaults: EngineDefaults): EngineDefaults {
     'maxTokens',
   ] as const) {
     const value = defaults[name]
-    if (value !== undefined) number(`default ${name}`, value, ranges[name])
+    if (value !== undefined) checkNumber(`default ${name}`, value, ranges[name])
   }
   return defaults
 }
@@ -168,9 +182,9 @@ export function checkIds(what: string, ids: ArrayLike<number>, vocabularySize: n
   return Int32Array.from(ids)
 }
 
-export function checkSignal(signal: unknown): void {
+export function checkSignal(signal: unknown, name = 'signal'): void {
   if (signal === undefined || signal instanceof AbortSignal) return
-  reject(`option signal: expected an AbortSignal, got ${show(signal)}`)
+  reject(`option ${name}: expected an AbortSignal, got ${show(signal)}`)
 }
 
 function defaultTemperature(defaults: EngineDefaults): number {
@@ -181,7 +195,8 @@ function isId(value: unknown, vocabularySize: number): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabularySize
 }
 
-function number(what: string, value: unknown, range: Range): number {
+/** `value` if it lies in the range. Throws ERR_HADAL_REQUEST. */
+export function checkNumber(what: string, value: unknown, range: Range): number {
   const fits = typeof value === 'number' && value >= range.min && value <= range.max
   if (fits && (!range.int || Number.isInteger(value))) return value
   const kind = range.int ? 'an integer' : 'a number'
@@ -217,7 +232,7 @@ function resolveBias(
     if (!isId(id, vocabularySize)) {
       reject(`option logitBias: expected ids from 0 to ${vocabularySize - 1}, got ${show(id)}`)
     }
-    map.set(id, number(`option logitBias[${id}]`, value, biasRange))
+    map.set(id, checkNumber(`option logitBias[${id}]`, value, biasRange))
   }
   if (map.size > mostBiases) {
     reject(`option logitBias: expected at most ${mostBiases} ids, got ${map.size}`)
@@ -262,7 +277,8 @@ function resolveReasoning(
     )
   }
   if (budget !== undefined)
-    number('option reasoning.budget', budget, { ...ranges.maxTokens, min: 0 })
+    checkNumber('option reasoning.budget', budget, { ...ranges.maxTokens, min: 0 })
+  checkSignal(reasoning.endSignal, 'reasoning.endSignal')
   checkIds('option reasoning.exitIds', reasoning.exitIds ?? [], vocabularySize)
   const ids = checkIds('option reasoning.closeIds', closeIds, vocabularySize)
   if (!ids.includes(closeId) || (openId !== undefined && ids.includes(openId))) {

@@ -1,59 +1,80 @@
 // Who takes part in the next step, and what becomes of its ids. Pure bookkeeping: no tensors, no
-// promises. Order is order of arrival; a request that loses its blocks keeps its ids and its place.
-import type { Batch, ModelLimits, Sampled } from '@hadal/model'
+// promises. Requests stand in line (see `Line`); one that loses its blocks keeps its ids and its place.
+import type { ModelLimits, Sampled } from '@hadal/model'
+import { chosen, compose, type Step } from './compose.ts'
 import { EngineError } from './error.ts'
-import { KvBlocks } from './kv-blocks.ts'
-import type { Chosen, FinishReason, Request } from './request.ts'
+import { KvBlocks, type KvOptions } from './kv-blocks.ts'
+import { isBefore, Line } from './line.ts'
+import { Pace } from './pace.ts'
+import type { FinishReason, Request } from './request.ts'
+import { shareTokens } from './share.ts'
 
-/** One request's part of a step. */
-export interface Part {
-  readonly request: Request
-  /** Ids of this request in the step. */
-  readonly count: number
-  /** Row of `Sampled`, or −1 when more of the prompt is to come. */
-  readonly row: number
-}
+export type { Part, Step } from './compose.ts'
 
-export interface Step {
-  readonly batch: Batch
-  readonly parts: readonly Part[]
+export interface SchedulerOptions extends KvOptions {
+  readonly maxStepMs?: number
+  readonly agingMs?: number
 }
 
 export class Scheduler {
   readonly blocks: KvBlocks
+  readonly pace: Pace
   preemptions = 0
+  /** Prompt ids of requests that were admitted, and those of them that the prefix cache had. */
+  cacheQueries = 0
+  cacheHits = 0
   readonly #limits: ModelLimits
   /** Most requests at once, so that each can get a token and a row in every step. */
   readonly #slots: number
-  readonly #waiting: Request[] = []
-  readonly #running: Request[] = []
+  readonly #waiting: Line
+  readonly #running: Line
+  /** The last round of admission had no room for somebody. */
+  #crowded = false
 
-  constructor(limits: ModelLimits) {
+  constructor(limits: ModelLimits, options: SchedulerOptions = {}) {
+    const { maxStepMs = 200, agingMs = 10_000 } = options
     this.#limits = limits
     this.#slots = Math.min(limits.maxSequences, limits.maxRows, limits.maxTokens)
-    this.blocks = new KvBlocks(limits.blockCount, limits.blockSize)
+    this.blocks = new KvBlocks(limits.blockCount, limits.blockSize, options)
+    this.pace = new Pace(maxStepMs, limits.maxTokens)
+    this.#waiting = new Line(agingMs)
+    this.#running = new Line(agingMs)
   }
 
   get waiting(): readonly Request[] {
-    return this.#waiting
+    return this.#waiting.all
   }
 
   get running(): readonly Request[] {
-    return this.#running
+    return this.#running.all
+  }
+
+  /** Requests that wait, less those that the next round of admission has slots for. */
+  get queued(): number {
+    const places = this.#crowded ? 0 : Math.max(0, this.#slots - this.#running.length)
+    return Math.max(0, this.#waiting.length - places)
   }
 
   submit(request: Request): void {
     const end = request.begin()
     if (end instanceof EngineError) request.fail(end)
     else if (end) request.finish(end)
-    else this.#enqueue(request)
+    else this.#waiting.add(request)
   }
 
   /** The next step, or undefined when no request is left. */
   next(): Step | undefined {
     this.#grow()
     this.#admit()
-    return this.#running.length > 0 ? this.#compose() : undefined
+    const { blockSize } = this.#limits
+    let decoders = 0
+    for (const request of this.running) {
+      if (request.pending > 1) this.#adopt(request)
+      if (request.pending === 1) decoders++
+    }
+    if (this.#running.length === 0) return undefined
+    const tokens = shareTokens(this.running, this.pace.budget(decoders), blockSize)
+    return compose(this.running, tokens, blockSize)
   }
 
   /** Hands the step's ids to their requests; those cancelled meanwhile are passed over. */
@@ -61,6 +82,9 @@ export class Scheduler {
     for (const { request, count, row } of step.parts) {
       if (request.state === 'done') continue
       request.computed += count
+      if (request.computed >= (request.table.shared + 1) * this.#limits.blockSize) {
+        request.table.seal(request.ids.subarray(0, request.computed))
+      }
       if (row < 0) continue
       const end = request.accept(chosen(sampled, row, request.sampling.topLogprobs))
       if (end instanceof EngineError) this.fail(request, end)
@@ -79,135 +103,116 @@ export class Scheduler {
     request.fail(error)
   }
 
-  /** Takes the blocks of the youngest running request; it will be computed again. False if none runs. */
-  preemptYoungest(): boolean {
-    const request = this.#running.pop()
+  /** Takes the blocks of the running request that is last in line; it will be computed again. False if none runs. */
+  preemptLast(): boolean {
+    const request = this.#running.last
     if (!request) return false
     this.preemptions++
-    request.table.release()
-    request.computed = 0
-    request.state = 'waiting'
-    this.#enqueue(request)
+    this.#running.remove(request)
+    request.preempt()
+    this.#waiting.add(request)
     return true
-  }
-
-  #enqueue(request: Request): void {
-    insertByOrder(this.#waiting, request)
   }
 
   #remove(request: Request): boolean {
     if (request.state === 'done') return false
-    const list = request.state === 'waiting' ? this.#waiting : this.#running
-    list.splice(list.indexOf(request), 1)
+    const line = request.state === 'waiting' ? this.#waiting : this.#running
+    line.remove(request)
     request.table.release()
+    if (this.#waiting.length === 0) this.#crowded = false
     return true
   }
 
-  /** Gives running requests the blocks for all their ids, oldest first. */
+  /** Gives running requests the blocks for all their ids, first in line first. */
   #grow(): void {
     for (let i = 0; i < this.#running.length; i++) {
-      const request = this.#running[i]!
-      // The oldest always gets through: alone, any sequence fits (the engine checks its length).
-      while (request.state === 'running' && !request.table.grow(request.length)) {
-        this.preemptYoungest()
-      }
+      const request = this.running[i]!
+      // The first always gets through: alone, any sequence fits (the engine checks its length).
+      while (request.state === 'running' && !request.table.grow(request.length)) this.preemptLast()
     }
   }
 
+  /** Lets in those that wait, in line; who waits for a prefix is passed over until it is there. */
   #admit(): void {
-    while (this.#waiting.length > 0 && this.#running.length < this.#slots) {
-      const request = this.#waiting[0]!
-      // One block to spare per running request, or the newcomer would soon be preempted again.
-      const spare = this.#running.length
-      if (request.table.missing(request.length) + spare > this.blocks.free) return
-      if (!request.table.grow(request.length)) return
-      this.#waiting.shift()
-      request.state = 'running'
-      request.startedAt ||= performance.now()
-      insertByOrder(this.#running, request)
-    }
-  }
-
-  #compose(): Step {
-    const counts = this.#share()
-    const chosen = this.#running.filter((request) => counts.has(request))
-    const tokens = chosen.reduce((sum, request) => sum + counts.get(request)!, 0)
-    const ids = new Int32Array(tokens)
-    const positions = new Int32Array(tokens)
-    const slots = new Int32Array(tokens)
-    const tokenSeq = new Int32Array(tokens)
-    const rows: number[] = []
-    const parts: Part[] = []
-    let t = 0
-    for (const [s, request] of chosen.entries()) {
-      const count = counts.get(request)!
-      const { computed, ids: sequence } = request
-      ids.set(sequence.subarray(computed, computed + count), t)
-      for (let i = 0; i < count; i++, t++) {
-        const position = computed + i
-        positions[t] = position
-        slots[t] = this.#slotOf(request, position)
-        tokenSeq[t] = s
+    const readers = this.running.filter((request) => request.pending > 1)
+    this.#crowded = false
+    for (let i = 0; i < this.#waiting.length; ) {
+      const request = this.waiting[i]!
+      if (this.#isReadByOther(request, readers)) {
+        // It has begun: somebody reads its prompt.
+        this.#begin(request)
+        i++
+        continue
       }
-      const last = count === request.pending
-      parts.push({ request, count, row: last ? rows.length : -1 })
-      if (last) rows.push(t - 1)
+      if (!this.#makeRoom(request)) {
+        this.#crowded = true
+        return
+      }
+      this.#waiting.remove(request)
+      request.state = 'running'
+      this.#begin(request)
+      this.#adopt(request)
+      if (!request.table.grow(request.length)) throw new Error('admitted without blocks')
+      this.#running.add(request)
+      if (request.pending > 1) readers.push(request)
     }
-    const ready = parts.filter((part) => part.row >= 0)
-    const batch: Batch = {
-      ...{ ids, positions, slots, tokenSeq },
-      blocks: chosen.map((request) => request.table.blocks),
-      rows: Int32Array.from(rows),
-      sampling: ready.map((part) => part.request.rowSampling()),
-    }
-    return { batch, parts }
   }
 
-  #slotOf(request: Request, position: number): number {
-    const size = this.#limits.blockSize
-    return request.table.blocks[Math.floor(position / size)]! * size + (position % size)
+  #begin(request: Request): void {
+    if (request.startedAt > 0) return
+    request.startedAt = performance.now()
+    this.cacheQueries += request.promptLength
   }
 
-  /** How many ids each takes: decoders one each, the rest shared evenly, leftovers oldest first. */
-  #share(): Map<Request, number> {
-    const counts = new Map<Request, number>()
-    let left = this.#limits.maxTokens
-    for (const request of this.#running) {
-      if (request.pending > 1) continue
-      counts.set(request, 1)
-      left--
-    }
-    const filling = this.#running.filter((request) => request.pending > 1)
-    const even = Math.max(1, Math.floor(left / Math.max(1, filling.length)))
-    for (const request of filling) {
-      const count = Math.min(request.pending, even, left)
-      if (count > 0) counts.set(request, count)
-      left -= count
-    }
-    for (const request of filling) {
-      const more = Math.min(request.pending - (counts.get(request) ?? 0), left)
-      if (more > 0) counts.set(request, (counts.get(request) ?? 0) + more)
-      left -= more
-    }
-    return counts
+  /**
+   * Somebody as important is about to read the block that this one needs next. Waiting for it outside
+   * keeps blocks and a slot for others.
+   */
+  #isReadByOther(request: Request, readers: readonly Request[]): boolean {
+    const { blockSize } = this.#limits
+    return readers.some((reader) => {
+      if (reader.state !== 'running' || reader.priority < request.priority) return false
+      const block = Math.floor(reader.computed / blockSize)
+      const key = reader.table.keyAt(block, reader.ids)
+      return key !== undefined && key === request.table.keyAt(block, request.ids)
+    })
   }
-}
 
-function insertByOrder(list: Request[], request: Request): void {
-  let i = list.length
-  while (i > 0 && list[i - 1]!.order > request.order) i--
-  list.splice(i, 0, request)
-}
+  /** A slot and blocks for a request; of less important ones that run, if need be. */
+  #makeRoom(request: Request): boolean {
+    while (this.#running.length >= this.#slots || this.#shortage(request) > 0) {
+      if (!this.#outranked(request)) return false
+      this.preemptLast()
+    }
+    return true
+  }
 
-function chosen(sampled: Sampled, row: number, topLogprobs: number): Chosen {
-  const width = sampled.topIds.length / sampled.ids.length
-  const top = Array.from({ length: topLogprobs }, (_, i) => ({
-    id: sampled.topIds[row * width + i]!,
-    logprob: sampled.topLogprobs[row * width + i]!,
-  })).filter(({ id }) => id >= 0)
-  return {
-    id: sampled.ids[row]!,
-    logprob: sampled.logprobs[row]!,
-    top: topLogprobs > 0 ? top : undefined,
+  /** Blocks that are missing to admit it. */
+  #shortage(request: Request): number {
+    const found = request.table.found(request.ids)
+    const idle = found.filter((node) => node.refs === 0).length
+    const wanted = request.table.missing(request.length) - found.length
+    // One block to spare per running request, or the newcomer would soon be preempted again.
+    return wanted + this.#running.length - (this.blocks.free - idle)
+  }
+
+  /** Enough runs that is less important and came later to give way to it. */
+  #outranked(request: Request): boolean {
+    const { running } = this
+    let blocks = 0
+    let slots = this.#slots - running.length
+    for (let i = running.length - 1; i >= 0; i--) {
+      const other = running[i]!
+      if (other.priority >= request.priority || isBefore(other, request)) break
+      blocks += other.table.blocks.length + 1
+      slots++
+    }
+    return slots > 0 && blocks > 0 && blocks >= this.#shortage(request)
+  }
+
+  #adopt(request: Request): void {
+    const before = request.cached
+    request.adoptCached(this.#limits.blockSize)
+    this.cacheHits += request.cached - before
   }
 }

@@ -2,11 +2,23 @@
 import type { RequestState } from './request.ts'
 import type { Scheduler, Step } from './scheduler.ts'
 
+export interface PrefixCacheStats {
+  /** Prompt ids of requests that began. */
+  readonly queryTokens: number
+  /** Of these, ids whose KV was there already; `queryTokens − hitTokens` were misses. */
+  readonly hitTokens: number
+  /** Blocks given up to make room. */
+  readonly evictions: number
+  /** Blocks in the cache, those of running requests included. */
+  readonly blocks: number
+}
+
 export interface RequestStats {
   /** Order of arrival, from 0. */
   readonly order: number
   readonly state: RequestState
   readonly promptTokens: number
+  readonly cachedTokens: number
   readonly completionTokens: number
   /** From submission to admission, or to now. */
   readonly waitedMs: number
@@ -17,20 +29,25 @@ export interface RequestStats {
 export interface EngineStats {
   readonly running: number
   readonly waiting: number
+  /** Blocks that a request could have: empty ones, and cached ones that nobody uses. */
   readonly blocksFree: number
   readonly blocksTotal: number
   /** Ids chosen by the model so far. */
   readonly tokensGenerated: number
   /** Ids read as prompt, or read again after a preemption. */
   readonly tokensPrefilled: number
-  /** How often a request lost its blocks to an older one. */
+  /** How often a request lost its blocks to one before it in line. */
   readonly preemptions: number
+  readonly prefixCache: PrefixCacheStats
   readonly steps: number
   readonly lastStepMs: number
   readonly meanStepMs: number
-  /** The requests in the engine, oldest first. */
+  /** The requests in the engine, in order of arrival. */
   readonly requests: readonly RequestStats[]
 }
+
+/** What to say before any request has ended. */
+const unknownMs = 1000
 
 export class Meter {
   #steps = 0
@@ -38,19 +55,31 @@ export class Meter {
   #lastStepMs = 0
   #generated = 0
   #prefilled = 0
+  #serviceMs = 0
 
   record(step: Step, ms: number): void {
     this.#steps++
     this.#stepMs += ms
     this.#lastStepMs = ms
-    const rows = step.batch.rows.length
-    this.#generated += rows
-    const decoded = step.parts.filter((part) => part.count === 1 && part.row >= 0).length
-    this.#prefilled += step.batch.ids.length - decoded
+    this.#generated += step.batch.rows.length
+    this.#prefilled += step.read
+  }
+
+  /** Takes note of a request that ended on its own, so many milliseconds after it began to run. */
+  ended(ms: number): void {
+    this.#serviceMs = this.#serviceMs === 0 ? ms : this.#serviceMs + 0.1 * (ms - this.#serviceMs)
+  }
+
+  /** When `waiting` requests and one more will have begun, if requests go on ending as they do. */
+  retryAfterMs(waiting: number, running: number): number {
+    if (this.#serviceMs === 0) return unknownMs
+    const ms = (this.#serviceMs * (waiting + 1)) / Math.max(1, running)
+    return Math.round(Math.min(Math.max(ms, 100), 60_000))
   }
 
   snapshot(scheduler: Scheduler): EngineStats {
     const now = performance.now()
+    const { cacheQueries, cacheHits, blocks } = scheduler
     const requests = [...scheduler.running, ...scheduler.waiting].sort((a, b) => a.order - b.order)
     return {
       running: scheduler.running.length,
@@ -60,6 +89,12 @@ export class Meter {
       tokensGenerated: this.#generated,
       tokensPrefilled: this.#prefilled,
       preemptions: scheduler.preemptions,
+      prefixCache: {
+        queryTokens: cacheQueries,
+        hitTokens: cacheHits,
+        evictions: blocks.cache?.evictions ?? 0,
+        blocks: blocks.cache?.size ?? 0,
+      },
       steps: this.#steps,
       lastStepMs: this.#lastStepMs,
       meanStepMs: this.#steps > 0 ? this.#stepMs / this.#steps : 0,
@@ -67,6 +102,7 @@ export class Meter {
         order: request.order,
         state: request.state,
         promptTokens: request.promptLength,
+        cachedTokens: request.cached,
         completionTokens: request.outputLength,
         waitedMs: (request.startedAt || now) - request.submittedAt,
         runningMs: request.startedAt ? now - request.startedAt : 0,

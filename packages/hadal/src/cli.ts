@@ -10,6 +10,7 @@ import { doctorCommand } from './cli/doctor.ts'
 import { inspectCommand } from './cli/inspect.ts'
 import { quantizeCommand, synthCommand } from './cli/make.ts'
 import { runCommand } from './cli/run.ts'
+import { serveCommand } from './cli/serve.ts'
 import { exitCodes, reportError, UsageError, wantsColor } from './cli/terminal.ts'
 import { suggestion } from './options.ts'
 
@@ -20,6 +21,7 @@ const { version } = JSON.parse(
 const commands = {
   chat: chatCommand,
   run: runCommand,
+  serve: serveCommand,
   inspect: inspectCommand,
   bench: benchCommand,
   synth: synthCommand,

@@ -20,7 +20,7 @@ describe('llm.chat', () => {
   it('thinks, then answers, and reports how it went', async () => {
     await withLlm(async (llm) => {
       let finish: ChatFinish | undefined
-      const texts = { reasoning: '', text: '', 'tool-call': '' }
+      const texts = { reasoning: '', text: '', 'tool-call': '', 'tool-call-delta': '' }
       const onFinish = (f: ChatFinish) => {
         finish = f
       }

@@ -1,7 +1,7 @@
 // load(): a checkpoint folder to a model that chats. Joins checkpoint, model, engine and text; owns them all.
 import { join } from 'node:path'
 import { type GenerationDefaults, openCheckpoint, readTextFiles } from '@hadal/checkpoint'
-import { chat, Engine, type EngineDefaults, failedStream, type Stream } from '@hadal/engine'
+import { chat, type EngineDefaults, failedStream, type Stream } from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
 import {
@@ -14,6 +14,7 @@ import {
 } from '@hadal/text'
 import { Constraints } from './constraints.ts'
 import { checkChat, checkForward, checkGenerate, checkLoad } from './options.ts'
+import { endEngine, startEngine } from './start-engine.ts'
 import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
 
 /** What is wrong with a call comes out of its stream's first next(), as everything else that goes wrong. */
@@ -69,7 +70,8 @@ export async function load(
   const model = await loadModel(checkpoint, options)
   const ends =
     eosTokenIds.length > 0 ? eosTokenIds : tokenizer.eosId === undefined ? [] : [tokenizer.eosId]
-  const engine = new Engine(model, { ...engineDefaults(generation), eosTokenIds: ends })
+  const defaults = { ...engineDefaults(generation), eosTokenIds: ends }
+  const engine = await startEngine(model, defaults, options)
   const toolFormat = 'error' in template ? undefined : template.toolFormat
   const { vocabularySize } = model.info
   const constraints = new Constraints(tokenizer, vocabularySize, ends, toolFormat)
@@ -116,8 +118,11 @@ export async function load(
       checkForward(options)
       return engine.forward(ids, options)
     },
+    savePrefixCache: (file) => engine.savePrefixCache(file),
+    loadPrefixCache: (file) => engine.loadPrefixCache(file),
+    drain: (options) => engine.drain(options),
     dispose() {
-      disposed ??= engine.dispose().then(() => model.dispose())
+      disposed ??= endEngine(engine, model, options.prefixCachePath)
       return disposed
     },
     [Symbol.asyncDispose]() {

@@ -14,13 +14,16 @@ type Names<O> = { readonly [name in keyof Required<O>]: true }
 
 const loadNames: Names<LoadOptions> = {
   ...{ device: true, precision: true, threads: true, contextLength: true, kvBytes: true },
-  ...{ maxSequences: true, maxTokens: true, isa: true, onProgress: true },
+  ...{ maxSequences: true, maxTokens: true, isa: true, onProgress: true, prefixCache: true },
+  ...{ prefixCachePath: true, maxQueue: true, queueTimeoutMs: true, maxStepMs: true },
+  agingMs: true,
 }
 
 const samplingNames: Names<Omit<GenerateCallOptions, 'reasoning' | 'constraint'>> = {
   ...{ maxTokens: true, temperature: true, topP: true, topK: true, minP: true, seed: true },
   ...{ repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, logitBias: true },
   ...{ topLogprobs: true, stopIds: true, ignoreEos: true, signal: true, onFinish: true },
+  ...{ priority: true, cacheSalt: true },
 }
 
 const generateNames: Names<GenerateCallOptions> = {
@@ -30,8 +33,9 @@ const generateNames: Names<GenerateCallOptions> = {
 
 const chatNames: Names<ChatOptions> = {
   ...samplingNames,
-  ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true },
+  ...{ stop: true, tools: true, thinking: true, maxReasoningTokens: true, endThinking: true },
   ...{ responseFormat: true, toolChoice: true, parallelToolCalls: true },
+  ...{ prefix: true, partTokens: true, toolDeltas: true },
 }
 
 const forwardNames: Names<ForwardOptions> = {
@@ -99,14 +103,19 @@ export function checkLoad(folder: unknown, options: LoadOptions): string {
     )
   if (precision !== 'fast' && precision !== 'reference')
     throw new OptionError(`load: precision: expected 'fast' or 'reference', got ${show(precision)}`)
+  const { prefixCachePath, prefixCache } = options
+  if (prefixCachePath !== undefined && (typeof prefixCachePath !== 'string' || !prefixCachePath))
+    throw new OptionError(`load: prefixCachePath: expected a path, got ${show(prefixCachePath)}`)
+  if (prefixCachePath !== undefined && prefixCache === false)
+    throw new OptionError('load: prefixCachePath: expected none with prefixCache: false')
   return folder
 }
 
 export function checkChat(options: ChatOptions): void {
   checkNames('chat', options, Object.keys(chatNames))
   checkKind('chat', options, 'onFinish', 'function')
-  checkKind('chat', options, 'thinking', 'boolean')
-  checkKind('chat', options, 'parallelToolCalls', 'boolean')
+  for (const name of ['thinking', 'prefix', 'partTokens', 'toolDeltas', 'parallelToolCalls'])
+    checkKind('chat', options, name, 'boolean')
   if (options.tools !== undefined && !Array.isArray(options.tools))
     throw new OptionError(`chat: tools: expected an array, got ${show(options.tools)}`)
 }

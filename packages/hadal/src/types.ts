@@ -2,10 +2,13 @@
 import type {
   ChatFinish,
   ChatPart,
+  DrainOptions,
   ChatOptions as EngineChatOptions,
+  EngineOptions,
   EngineStats,
   Finish,
   GenerateOptions,
+  SavedCache,
   Stream,
   Token,
 } from '@hadal/engine'
@@ -19,7 +22,7 @@ export interface Progress {
   readonly total: number
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends EngineOptions {
   /** `'auto'` (default) takes the best device of this build, which is the CPU. */
   readonly device?: 'auto' | 'cpu'
   /** `'fast'` (default): vector kernels. `'reference'`: the scalar oracle of every operation, slow. */
@@ -36,6 +39,11 @@ export interface LoadOptions {
   readonly maxTokens?: number
   /** Forces a kernel set: `'avx512bf16'`, `'avx512vbmi'`, `'avx512'`, `'avx2'` or `'portable'`. */
   readonly isa?: string
+  /**
+   * A file for the prefix cache: read at load, if it is there and fits this model, and written at
+   * dispose. It tells what was asked and answered; only this user can read it.
+   */
+  readonly prefixCachePath?: string
   readonly onProgress?: (progress: Progress) => void
 }
 
@@ -101,6 +109,12 @@ export interface Llm {
   ): Stream<Token, Finish>
   /** Logits of every position, and with `mtp` those of the multi-token-prediction module: row t predicts token t + 2. */
   forward(ids: Int32Array | readonly number[], options?: ForwardOptions): Promise<Forward>
+  /** Writes the prefix cache to a file, which only this user can read. */
+  savePrefixCache(path: string): Promise<SavedCache>
+  /** Reads a saved prefix cache of the same checkpoint; EngineError ERR_HADAL_CACHE_FILE says what does not fit. */
+  loadPrefixCache(path: string): Promise<SavedCache>
+  /** Takes no more requests (ERR_HADAL_DRAINING), lets those that are in end, and cancels the rest after `timeoutMs`. */
+  drain(options?: DrainOptions): Promise<{ readonly cancelled: number }>
   /** Cancels what runs and frees everything. Idempotent. */
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

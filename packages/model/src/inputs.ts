@@ -88,14 +88,18 @@ export function writePlacement(
   device.write(io.slots, batch.slots)
   device.write(io.tokenSeq, batch.tokenSeq)
   const width = Math.ceil(limits.contextLength / limits.blockSize)
-  const table = new Int32Array(batch.blocks.length * width)
   batch.blocks.forEach((blocks, s) => {
     if (blocks.length > width)
       throw new RangeError(`blocks: expected at most ${width} for a sequence, got ${blocks.length}`)
-    table.set(blocks, s * width)
+    // Row by row: what lies behind a sequence's last block is not read, and may be most of the table.
+    writeAt(device, io.blockTable, s * width, new Int32Array(blocks))
   })
-  device.write(io.blockTable, table)
   device.write(io.rows, batch.rows)
+}
+
+function writeAt(device: Device, tensor: Tensor, element: number, values: Int32Array): void {
+  if (values.length === 0) return
+  device.binding.bufferWrite(tensor.buffer, tensor.offset + element * 4, values)
 }
 
 export function writeSampling(
@@ -107,23 +111,26 @@ export function writeSampling(
   const seeds = new Int32Array(rows.length * 4)
   const historyOffsets = new Int32Array(rows.length + 1)
   const biasOffsets = new Int32Array(rows.length + 1)
-  const history: number[] = []
+  let history = 0
   const bias: [number, number][] = []
   rows.forEach((r, i) => {
     params.set([r.temperature, r.topP, r.topK, r.minP, r.repetitionPenalty], i * 8)
     params.set([r.presencePenalty, r.frequencyPenalty, r.topLogprobs], i * 8 + 5)
     const seed = BigInt.asUintN(64, r.seed)
     seeds.set([Number(seed & 0xffffffffn) | 0, Number(seed >> 32n) | 0, r.counter | 0, 0], i * 4)
-    for (const id of r.history) history.push(id)
-    bias.push(...(r.bias ?? []))
-    historyOffsets[i + 1] = history.length
+    // Straight from the sequence's own array: 32 long histories are a million ids a step.
+    const ids = r.history instanceof Int32Array ? r.history : Int32Array.from(r.history)
+    writeAt(device, io.historyIds, history, ids)
+    history += ids.length
+    if (r.bias) bias.push(...r.bias)
+    historyOffsets[i + 1] = history
     biasOffsets[i + 1] = bias.length
   })
   device.write(io.params, params)
   device.write(io.seeds, seeds)
   device.write(io.historyOffsets, historyOffsets)
-  device.write(io.historyIds, Int32Array.from(history))
   device.write(io.biasOffsets, biasOffsets)
+  if (bias.length === 0) return
   device.write(
     io.biasIds,
     Int32Array.from(bias, ([id]) => id),

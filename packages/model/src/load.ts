@@ -1,4 +1,6 @@
 // From an open checkpoint to a running model: config, memory budget, weights, programs.
+import { createHash } from 'node:crypto'
+import path from 'node:path'
 import type { Checkpoint } from '@hadal/checkpoint'
 import { Device } from '@hadal/kernels'
 import { type ModelConfig, parseConfig } from './config.ts'
@@ -86,6 +88,29 @@ function readDecoder(
     : denseDecoder(config, weights, device, options)
 }
 
+/** What the bits of a KV block depend on: a saved one fits only where all of it is the same. */
+function fingerprintOf(
+  checkpoint: Checkpoint,
+  device: Device,
+  precision: string,
+  kvDtype: string,
+): Record<string, string> {
+  const files = checkpoint.files.map((file) => [
+    path.basename(file.path),
+    file.size,
+    String(file.mtimeNs),
+  ])
+  const known = JSON.stringify([files.sort(), checkpoint.config])
+  return {
+    checkpoint: createHash('sha256').update(known).digest('hex'),
+    precision,
+    isa: device.isa,
+    kvDtype,
+    blockSize: String(blockSize),
+    kernels: device.binding.version(),
+  }
+}
+
 /**
  * Loads a model. Weights stay in the mapped files.
  * Throws CheckpointError (file, tensor or field), ModelError (memory, options), or the addon's errors.
@@ -145,6 +170,7 @@ export async function loadModel(
       limits,
       hiddenSize: config.hiddenSize,
       expertsPerToken,
+      fingerprint: fingerprintOf(checkpoint, device, precision, kvDtype),
     })
   } catch (error) {
     await device.dispose()

@@ -9,6 +9,7 @@ import {
   writePlacement,
   writeSampling,
 } from './inputs.ts'
+import { type BlockStore, blockStore } from './kv-store.ts'
 import type { Programs } from './programs.ts'
 import type {
   Batch,
@@ -29,6 +30,7 @@ export interface ModelParts {
   readonly limits: ModelLimits
   readonly hiddenSize: number
   readonly expertsPerToken: number
+  readonly fingerprint: Readonly<Record<string, string>>
 }
 
 /** What forward() collects over its chunks. */
@@ -61,7 +63,8 @@ function checkBatch(batch: Batch, limits: ModelLimits): void {
 }
 
 export function createModel(parts: ModelParts): Model {
-  const { device, programs, io, limits, info } = parts
+  const { device, programs, io, limits, info, fingerprint } = parts
+  const store: BlockStore = blockStore(device, parts.decoder, limits)
   let busy = false
   let disposed: Promise<void> | undefined
 
@@ -91,29 +94,15 @@ export function createModel(parts: ModelParts): Model {
     limits,
     step: (batch, signal) => exclusively(() => step(batch, signal)),
     forward: (ids, blocks, options) => exclusively(() => forward(parts, ids, blocks, options)),
-    trim(freeBlocks) {
-      for (const cache of parts.decoder.caches)
-        for (const tensor of cache.tensors) discardBlocks(device, tensor, freeBlocks)
-    },
+    fingerprint,
+    blockBytes: store.blockBytes,
+    readBlocks: (blocks) => store.read(blocks),
+    writeBlocks: (blocks, bytes) => store.write(blocks, bytes),
+    trim: (freeBlocks) => store.discard(freeBlocks),
     dispose() {
       disposed ??= device.dispose()
       return disposed
     },
-  }
-}
-
-function discardBlocks(
-  device: Device,
-  cache: Decoder['embedding'],
-  blocks: readonly number[],
-): void {
-  const bytes = (cache.strides[0] ?? 0) * (cache.dtype === 'F32' ? 4 : 2)
-  const sorted = [...blocks].sort((a, b) => a - b)
-  for (let i = 0; i < sorted.length; ) {
-    let end = i + 1
-    while (end < sorted.length && sorted[end] === (sorted[end - 1] as number) + 1) end++
-    device.binding.bufferDiscard(cache.buffer, (sorted[i] as number) * bytes, (end - i) * bytes)
-    i = end
   }
 }
 

@@ -6,7 +6,7 @@ export interface Batch {
   readonly ids: Int32Array
   /** `[T]` position of each token in its sequence, from 0. */
   readonly positions: Int32Array
-  /** `[T]` where the token's KV goes: block · 64 + offset. */
+  /** `[T]` where the token's KV goes: block · 64 + offset; −1: it is there already. */
   readonly slots: Int32Array
   /** `[T]` which sequence (row of `blockTable`) each token belongs to. */
   readonly tokenSeq: Int32Array
@@ -119,6 +119,17 @@ export interface Model {
   step(batch: Batch, signal?: AbortSignal): Promise<Sampled>
   /** All logits of one sequence, whose KV goes to `blocks` (enough for ids.length tokens), in chunks. */
   forward(ids: Int32Array, blocks: readonly number[], options?: ForwardOptions): Promise<Forward>
+  /** What the bits of a KV block depend on, by name: files, precision, instruction set, layout. */
+  readonly fingerprint: Readonly<Record<string, string>>
+  /** Bytes of one block in `readBlocks` and `writeBlocks`. */
+  readonly blockBytes: number
+  /**
+   * Contents of KV blocks, one after the other, without those of the MTP module. May be called during
+   * a step, for blocks that it does not write.
+   */
+  readBlocks(blocks: readonly number[]): Uint8Array
+  /** The inverse of `readBlocks`, for blocks that no step reads. */
+  writeBlocks(blocks: readonly number[], bytes: Uint8Array): void
   /** Gives the memory of freed KV blocks back to the system; call when idle. */
   trim(freeBlocks: readonly number[]): void
   dispose(): Promise<void>

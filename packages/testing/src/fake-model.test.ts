@@ -51,6 +51,41 @@ describe('the fake model', () => {
     )
   })
 
+  it('takes a block that two share, as long as both hold what is in it and none writes', async () => {
+    const model = new FakeModel({ limits: { maxTokens: 128 } })
+    const ids = Array.from({ length: 64 }, (_, i) => 10 + i)
+    await model.step(batch(ids, 0, [0]))
+    const two = (a: number[], b: number[], changes: Partial<Batch> = {}): Batch => ({
+      ...batch([7, 8], 64, a, { slots: Int32Array.of(a[1]! * 64, b[1]! * 64) }),
+      ...{ positions: Int32Array.of(64, 64), tokenSeq: Int32Array.of(0, 1), blocks: [a, b] },
+      ...changes,
+    })
+    const { ids: next } = await model.step(
+      two([0, 1], [0, 2], { rows: Int32Array.of(0, 1), sampling: [greedy, greedy] }),
+    )
+    const expected = [7, 8].map((id) => model.expected([...ids, id], 1)[0])
+    expect([...next]).toEqual(expected)
+    await expect(model.step(two([0, 1], [0, 1]))).rejects.toThrow('its block is shared')
+    await model.step(batch(ids.slice(1), 0, [3]))
+    await expect(model.step(two([0, 1], [3, 2]))).rejects.toThrow('position 63: its slot holds')
+  })
+
+  it('reads a last id again without writing it, if it is the one that was written', async () => {
+    const model = new FakeModel()
+    await model.step(batch([11, 12, 13], 0, [0]))
+    const again = (id: number) => batch([id], 2, [0], { slots: Int32Array.of(-1) })
+    expect([...(await model.step(again(13))).ids]).toEqual(model.expected([11, 12, 13], 1))
+    await expect(model.step(again(14))).rejects.toThrow('belongs to another sequence')
+  })
+
+  it('gives and takes the contents of blocks', async () => {
+    const [a, b] = [new FakeModel(), new FakeModel()]
+    await a.step(batch([11, 12, 13], 0, [4]))
+    b.writeBlocks([9, 2], a.readBlocks([5, 4]))
+    expect([...(await b.step(batch([14], 3, [2]))).ids]).toEqual(a.expected([11, 12, 13, 14], 1))
+    await expect(b.step(batch([14], 3, [9]))).rejects.toThrow('holds position undefined')
+  })
+
   const wrong: [string, Batch, string][] = [
     ['a position that skips', batch([14], 5, [0]), 'position 3: its slot holds position undefined'],
     [

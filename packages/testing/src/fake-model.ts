@@ -1,6 +1,7 @@
 // A model without arithmetic: the next id is a hash of the ids that its KV slots hold. Every slot
 // remembers the hash of its whole prefix, so a slot that another sequence wrote over, a wrong
-// position or a wrong block table is noticed and thrown. Checks each batch against the limits.
+// position, a wrong block table or a block shared with the wrong sequence is noticed and thrown. Checks
+// each batch against the limits.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   Batch,
@@ -20,6 +21,10 @@ export interface FakeModelOptions {
   readonly delay?: number | ((step: number) => number)
   /** An error to fail a step with. */
   readonly failure?: (batch: Batch, step: number) => Error | undefined
+  /** false: forget each batch after its step. */
+  readonly keepBatches?: boolean
+  /** Names what saved blocks are worth; default: the same for all fake models. */
+  readonly fingerprint?: Readonly<Record<string, string>>
   /** Overrides the next id: hash of the sequence and its length in, id out. */
   readonly next?: (hash: number, length: number) => number | undefined
 }
@@ -32,6 +37,7 @@ interface Slot {
 }
 
 const top = 20
+const bytesPerSlot = 12
 
 const defaultLimits: ModelLimits = {
   maxTokens: 64,
@@ -45,6 +51,8 @@ const defaultLimits: ModelLimits = {
 export class FakeModel implements Model {
   readonly limits: ModelLimits
   readonly info: ModelInfo
+  readonly fingerprint: Readonly<Record<string, string>>
+  readonly blockBytes: number
   /** Every batch that was run, in order. */
   readonly batches: Batch[] = []
   /** Blocks named by trim(). */
@@ -55,12 +63,15 @@ export class FakeModel implements Model {
   readonly #options: FakeModelOptions
   readonly #slots: (Slot | undefined)[]
   #busy = false
+  #steps = 0
 
   constructor(options: FakeModelOptions = {}) {
     this.#options = options
     this.limits = { ...defaultLimits, ...options.limits }
     this.#slots = new Array(this.limits.blockCount * this.limits.blockSize)
     this.info = fakeInfo(options.vocabularySize ?? 512)
+    this.fingerprint = options.fingerprint ?? { checkpoint: 'fake' }
+    this.blockBytes = this.limits.blockSize * bytesPerSlot
   }
 
   /** The ids that `prompt` must give when it runs alone. */
@@ -80,7 +91,8 @@ export class FakeModel implements Model {
 
   async step(batch: Batch, signal?: AbortSignal): Promise<Sampled> {
     return this.#exclusive(async () => {
-      const index = this.batches.push(batch) - 1
+      const index = this.#steps++
+      if (this.#options.keepBatches !== false) this.batches.push(batch)
       this.#checkShape(batch)
       await this.#wait(index, signal)
       const error = this.#options.failure?.(batch, index)
@@ -97,7 +109,7 @@ export class FakeModel implements Model {
   ): Promise<Forward> {
     return this.#exclusive(async () => {
       this.forwards++
-      await this.#wait(this.batches.length, options.signal)
+      await this.#wait(this.#steps, options.signal)
       const { blockSize, contextLength } = this.limits
       expect(ids.length > 0 && ids.length <= contextLength, `forward: ${ids.length} ids`)
       expect(
@@ -122,6 +134,31 @@ export class FakeModel implements Model {
     for (const block of freeBlocks) {
       this.trimmed.push(block)
       this.#slots.fill(undefined, block * blockSize, (block + 1) * blockSize)
+    }
+  }
+
+  readBlocks(blocks: readonly number[]): Uint8Array {
+    const { blockSize } = this.limits
+    const words = new Int32Array(blocks.length * blockSize * 3).fill(-1)
+    for (const [b, block] of blocks.entries()) {
+      for (let i = 0; i < blockSize; i++) {
+        const slot = this.#slots[block * blockSize + i]
+        if (slot) words.set([slot.id, slot.position, slot.prefix | 0], (b * blockSize + i) * 3)
+      }
+    }
+    return new Uint8Array(words.buffer)
+  }
+
+  writeBlocks(blocks: readonly number[], bytes: Uint8Array): void {
+    const { blockSize } = this.limits
+    expect(bytes.length === blocks.length * this.blockBytes, `writeBlocks: ${bytes.length} bytes`)
+    const words = new Int32Array(new Uint8Array(bytes).buffer)
+    for (const [b, block] of blocks.entries()) {
+      for (let i = 0; i < blockSize; i++) {
+        const at = (b * blockSize + i) * 3
+        const [id, position, prefix] = [words[at]!, words[at + 1]!, words[at + 2]! >>> 0]
+        this.#slots[block * blockSize + i] = id < 0 ? undefined : { id, position, prefix }
+      }
     }
   }
 
@@ -163,30 +200,40 @@ export class FakeModel implements Model {
       expect(list.length === T, `${list.length} entries for ${T} tokens`)
     }
     expect(new Set(batch.tokenSeq).size === batch.blocks.length, 'a sequence without tokens')
-    const all = batch.blocks.flat()
-    expect(new Set(all).size === all.length, 'a block in two places')
-    expect(!all.some((block) => block < 0 || block >= blockCount), 'a block out of range')
+    const owners = new Map<number, number>()
     for (const list of batch.blocks) {
+      expect(new Set(list).size === list.length, 'a block in two places')
+      expect(!list.some((block) => block < 0 || block >= blockCount), 'a block out of range')
       expect(list.length <= Math.ceil(contextLength / blockSize), 'more blocks than the context')
+      for (const block of list) owners.set(block, (owners.get(block) ?? 0) + 1)
+    }
+    for (const slot of batch.slots) {
+      const shared = slot >= 0 && owners.get(Math.floor(slot / blockSize))! > 1
+      if (shared) fail(`slot ${slot}: written, but its block is shared`)
     }
   }
 
   /** Stores every token; returns the prefix hash after each. */
   #write(batch: Batch): number[] {
-    const seen = new Map<number, number>()
+    // A sequence is walked once, at its first token of the step.
+    const seen = new Map<number, { position: number; prefix: number }>()
     return Array.from(batch.ids, (id, t) => {
       const s = batch.tokenSeq[t]!
       const position = batch.positions[t]!
       const blocks = batch.blocks[s]!
       const slot = this.#slotAt(blocks, position)
-      expect(id >= 0 && id < this.info.vocabularySize, `id ${id}`)
-      expect(position < this.limits.contextLength, `position ${position}`)
-      expect(batch.slots[t] === slot, `token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
+      if (!(id >= 0 && id < this.info.vocabularySize)) fail(`id ${id}`)
+      if (position >= this.limits.contextLength) fail(`position ${position}`)
+      const kept = batch.slots[t] === -1
+      if (!kept && batch.slots[t] !== slot) {
+        fail(`token ${t}: slot ${slot} wanted, got ${batch.slots[t]}`)
+      }
       const before = seen.get(s)
-      expect(before === undefined || position === before + 1, `token ${t}: position ${position}`)
-      seen.set(s, position)
-      const prefix = mix(position === 0 ? start : this.#prefix(blocks, position - 1), id)
-      this.#slots[slot] = { id, position, prefix }
+      if (before && position !== before.position + 1) fail(`token ${t}: position ${position}`)
+      const prefix = mix(before?.prefix ?? this.#prefix(blocks, position - 1), id)
+      seen.set(s, { position, prefix })
+      if (kept) this.#checkSlot(slot, position, prefix)
+      else this.#slots[slot] = { id, position, prefix }
       return prefix
     })
   }
@@ -195,19 +242,26 @@ export class FakeModel implements Model {
   #prefix(blocks: readonly number[], last: number): number {
     let hash = start
     for (let p = 0; p <= last; p++) {
-      const slot = this.#slots[this.#slotAt(blocks, p)]
-      expect(slot?.position === p, `position ${p}: its slot holds position ${slot?.position}`)
-      hash = mix(hash, slot!.id)
-      expect(slot!.prefix === hash, `position ${p}: its slot belongs to another sequence`)
+      const slot = this.#slotAt(blocks, p)
+      hash = mix(hash, this.#slots[slot]?.id ?? -1)
+      this.#checkSlot(slot, p, hash)
     }
     return hash
+  }
+
+  #checkSlot(index: number, position: number, prefix: number): void {
+    const slot = this.#slots[index]
+    if (slot?.position !== position) {
+      fail(`position ${position}: its slot holds position ${slot?.position}`)
+    }
+    if (slot.prefix !== prefix) fail(`position ${position}: its slot belongs to another sequence`)
   }
 
   #slotAt(blocks: readonly number[], position: number): number {
     const { blockSize } = this.limits
     const block = blocks[Math.floor(position / blockSize)]
-    expect(block !== undefined, `position ${position} lies in none of ${blocks.length} blocks`)
-    return block! * blockSize + (position % blockSize)
+    if (block === undefined) fail(`position ${position} lies in none of ${blocks.length} blocks`)
+    return block * blockSize + (position % blockSize)
   }
 
   #sample(batch: Batch, prefixes: readonly number[]): Sampled {
@@ -273,7 +327,11 @@ function checkHistory(row: RowSampling, length: number): void {
 }
 
 function expect(condition: boolean, message: string): void {
-  if (!condition) throw new Error(`FakeModel: ${message}`)
+  if (!condition) fail(message)
+}
+
+function fail(message: string): never {
+  throw new Error(`FakeModel: ${message}`)
 }
 
 function fakeInfo(vocabularySize: number): ModelInfo {

@@ -12,6 +12,7 @@ import { isObject, TextError } from './error.ts'
 import { checkMessages } from './messages.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
 import { toolMarkers } from './tool-calls.ts'
+import { mapStrings, toolPrompt } from './tool-prompt.ts'
 
 export interface ToolCall {
   readonly id: string
@@ -23,6 +24,11 @@ export interface ToolCall {
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant' | 'tool'
   readonly content: string
+  /**
+   * What the assistant thought before this. Templates that read `reasoning_content` get it for the turns after the
+   * last user message, which is where a tool loop needs it; earlier thinking is dropped, as DeepSeek does.
+   */
+  readonly reasoning?: string
   readonly toolCalls?: readonly ToolCall[]
   readonly toolCallId?: string
   readonly name?: string
@@ -34,6 +40,11 @@ export interface RenderOptions {
   readonly thinking?: boolean
   /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean
+  /**
+   * The last message, an assistant's, is the beginning of the answer: with `content` the answer goes on after it,
+   * with `reasoning` alone the thinking does.
+   */
+  readonly prefix?: boolean
 }
 
 export interface RenderedPrompt {
@@ -41,6 +52,8 @@ export interface RenderedPrompt {
   readonly text: string
   /** The prompt ends inside an open <think>: the model's first word is already reasoning. */
   readonly opensReasoning: boolean
+  /** The prompt ends inside a text that goes on: line ends at the beginning are part of it. */
+  readonly continues?: boolean
 }
 
 export interface ChatTemplate {
@@ -55,6 +68,7 @@ const maxSource = 1 << 20
 const maxOutput = 64 << 20
 const timeLimitMs = 1000
 // 32 noncharacters that Unicode keeps free for use inside programs.
+const thinkTags: readonly string[] = ['<think>', '</think>']
 const marks = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i))
 
 function templateSource(files: TokenizerFiles): string {
@@ -76,11 +90,20 @@ function templateSource(files: TokenizerFiles): string {
   return source
 }
 
+/** Where work with a time limit runs; made once, because making it costs a millisecond. */
+let room: { readonly values: { work?: () => unknown }; readonly script: Script } | undefined
+
+function enter(): NonNullable<typeof room> {
+  room ??= { values: createContext({}), script: new Script('work()') }
+  return room
+}
+
 /** Runs `work`, which may loop for ever, for a second at most. */
 function limited<R>(work: () => R): R {
-  const context = createContext({ work })
+  const { values, script } = enter()
+  values.work = work
   try {
-    return new Script('work()').runInContext(context, { timeout: timeLimitMs }) as R
+    return script.runInContext(values, { timeout: timeLimitMs }) as R
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
@@ -88,6 +111,8 @@ function limited<R>(work: () => R): R {
         cause,
       })
     throw new TextError(`chat template: ${String(message).slice(0, 300)}`, { cause })
+  } finally {
+    delete values.work
   }
 }
 
@@ -95,59 +120,164 @@ function toolCallFields(call: ToolCall): unknown {
   return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
 }
 
+interface Source {
+  readonly files: TokenizerFiles
+  readonly text: string
+  readonly template: Template
+  readonly names: readonly string[]
+}
+
 export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer): ChatTemplate {
-  const source = templateSource(files)
-  const template = limited(() => new Template(source))
+  const text = templateSource(files)
+  const template = limited(() => new Template(text))
   const names = [...tokenizer.added.keys()].sort((a, b) => b.length - a.length)
-  const thinkTags = ['<think>', '</think>']
-
-  const fields = (message: Message, mark: string) => {
-    // The assistant's own tags are the template's to strip; everybody else's are plain text.
-    const kept = message.role === 'assistant' ? thinkTags : []
-    return {
-      role: message.role,
-      content: breakNames(message.content, names, kept, mark),
-      ...(message.name !== undefined && { name: breakNames(message.name, names, [], mark) }),
-      ...(message.toolCallId !== undefined && { tool_call_id: message.toolCallId }),
-      ...(message.toolCalls && {
-        tool_calls: message.toolCalls.map((call) =>
-          toolCallFields({ ...call, arguments: breakNames(call.arguments, names, [], mark) }),
-        ),
-      }),
-    }
+  const source: Source = { files, text, template, names }
+  const render = (messages: readonly Message[], options: RenderOptions): RenderedPrompt => {
+    const mark = unusedMark(messages, options)
+    const rendered = renderText(source, messages, options, mark)
+    return encodeRendered(rendered, mark, tokenizer)
   }
-
   return {
-    knowsThinking: /\bthinking\b/.test(source),
-    toolFormat: !source.includes(toolMarkers.separator)
+    knowsThinking: /\bthinking\b/.test(text),
+    toolFormat: !text.includes(toolMarkers.separator)
       ? undefined
-      : source.includes('```json')
+      : text.includes('```json')
         ? 'v3'
         : 'v3.1',
     render(messages, options = {}) {
       checkMessages(messages)
-      const mark = marks.find((c) => !messages.some((m) => JSON.stringify(m).includes(c)))
-      if (mark === undefined)
-        throw new TextError('messages: expected text, got every Unicode noncharacter')
-      const values = {
-        messages: messages.map((message) => fields(message, mark)),
-        bos_token: tokenText(files.tokenizerConfig, 'bos_token') ?? '',
-        eos_token: tokenText(files.tokenizerConfig, 'eos_token') ?? '',
-        add_generation_prompt: options.addGenerationPrompt ?? true,
-        ...(options.tools && { tools: options.tools }),
-        ...(options.thinking !== undefined && {
-          thinking: options.thinking,
-          enable_thinking: options.thinking,
-        }),
-      }
-      const rendered = limited(() => template.render(values))
-      if (rendered.length > maxOutput)
+      if (!options.prefix) return render(messages, options)
+      const last = messages.at(-1)
+      if (last?.role !== 'assistant')
         throw new TextError(
-          `chat template: expected at most ${maxOutput} characters, got ${rendered.length}`,
+          `messages: expected an assistant's message last to go on from, got ${last?.role ?? 'none'}`,
         )
-      return encodeRendered(rendered, mark, tokenizer)
+      const { prefix: _, thinking: asked, ...rest } = options
+      const begun = last.content === '' ? asked : false
+      const thinking = last.reasoning !== undefined ? true : begun
+      const open = { ...rest, ...(thinking !== undefined && { thinking }) }
+      return continueTurn(render(messages.slice(0, -1), open), last, tokenizer)
     },
   }
+}
+
+function unusedMark(messages: readonly Message[], { tools = [] }: RenderOptions): string {
+  const texts = [...messages, ...tools].map((value) => JSON.stringify(value))
+  const mark = marks.find((c) => !texts.some((text) => text.includes(c)))
+  if (mark === undefined)
+    throw new TextError('messages: expected text, got every Unicode noncharacter')
+  return mark
+}
+
+function renderText(
+  source: Source,
+  messages: readonly Message[],
+  options: RenderOptions,
+  mark: string,
+): string {
+  const { files, names } = source
+  const plain = (text: string) => breakNames(text, names, [], mark)
+  const lastUser = messages.findLastIndex(({ role }) => role === 'user')
+  const tools = options.tools?.length ? options.tools : undefined
+  const listsTools = /\btools\b/.test(source.text)
+  const run = (callsOnly: boolean) => {
+    const list = messages.map((m, i) => fields(m, names, mark, i > lastUser, callsOnly))
+    if (tools && !listsTools) describeTools(list, tools, source, plain)
+    const values = {
+      messages: list,
+      bos_token: tokenText(files.tokenizerConfig, 'bos_token') ?? '',
+      eos_token: tokenText(files.tokenizerConfig, 'eos_token') ?? '',
+      add_generation_prompt: options.addGenerationPrompt ?? true,
+      ...(tools && listsTools && { tools: tools.map((tool) => mapStrings(tool, plain)) }),
+      ...(options.thinking !== undefined && {
+        thinking: options.thinking,
+        enable_thinking: options.thinking,
+      }),
+    }
+    const rendered = limited(() => source.template.render(values))
+    if (rendered.length <= maxOutput) return rendered
+    throw new TextError(
+      `chat template: expected at most ${maxOutput} characters, got ${rendered.length}`,
+    )
+  }
+  const rendered = run(false)
+  // V3's first template drops the calls of a message that also has text; the calls matter more.
+  const calls = messages.flatMap((m) => m.toolCalls ?? [])
+  return calls.every(({ name }) => rendered.includes(plain(name))) ? rendered : run(true)
+}
+
+type Fields = Record<string, unknown> & { content: string | null }
+
+function fields(
+  message: Message,
+  names: readonly string[],
+  mark: string,
+  inLoop: boolean,
+  callsOnly: boolean,
+): Fields {
+  // The assistant's own tags are the template's to strip; everybody else's are plain text.
+  const kept = message.role === 'assistant' ? thinkTags : []
+  const plain = (text: string) => breakNames(text, names, [], mark)
+  const { content, reasoning, toolCalls = [] } = message
+  const calls = toolCalls.map((call) => ({
+    ...call,
+    name: plain(call.name),
+    arguments: plain(call.arguments),
+  }))
+  const none = calls.length > 0 && (content === '' || callsOnly)
+  return {
+    role: message.role,
+    content: none ? null : breakNames(content, names, kept, mark),
+    ...(reasoning !== undefined && inLoop && { reasoning_content: plain(reasoning) }),
+    ...(message.name !== undefined && { name: plain(message.name) }),
+    ...(message.toolCallId !== undefined && { tool_call_id: message.toolCallId }),
+    ...(calls.length > 0 && { tool_calls: calls.map(toolCallFields) }),
+  }
+}
+
+/** Puts the list of tools at the end of the system's words. */
+function describeTools(
+  list: Fields[],
+  tools: readonly unknown[],
+  source: Source,
+  plain: (text: string) => string,
+): void {
+  if (!source.text.includes(toolMarkers.callsBegin))
+    throw new TextError('tools: expected a model whose chat template knows tool calls, got another')
+  const words = toolPrompt(tools, source.text.includes('```'), plain)
+  const system = list.findLast(({ role }) => role === 'system')
+  if (system) system.content = `${system.content ?? ''}\n\n${words}`
+  else list.unshift({ role: 'system', content: words })
+}
+
+/** The prompt of an open turn, then what the assistant has said so far, as text without control tokens. */
+function continueTurn(open: RenderedPrompt, last: Message, tokenizer: Tokenizer): RenderedPrompt {
+  const { content, reasoning } = last
+  if (content === '' && reasoning === undefined) return open
+  const ids = [...open.ids]
+  let text = open.text
+  const add = (more: string, special = false) => {
+    for (const id of tokenizer.encode(more, { special })) ids.push(id)
+    text += more
+  }
+  const [begin, close] = thinkTags as [string, string]
+  if (reasoning !== undefined) {
+    if (!open.opensReasoning) {
+      add(begin, true)
+      add('\n')
+    }
+    add(reasoning)
+  }
+  const thinking = reasoning !== undefined || open.opensReasoning
+  if (content !== '') {
+    if (thinking) {
+      add('\n')
+      add(close, true)
+      add('\n\n')
+    }
+    add(content)
+  }
+  return { ids: Int32Array.from(ids), text, opensReasoning: content === '', continues: true }
 }
 
 /** Puts the mark after the first character of every special name, so that none stays whole. */

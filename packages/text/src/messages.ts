@@ -28,10 +28,10 @@ export function checkMessages(messages: unknown): asserts messages is readonly M
   for (const [i, message] of messages.entries()) {
     const field = `messages[${i}]`
     if (!isObject(message)) fail(field, 'an object with role and content', message)
-    const { role, content, name, toolCallId, toolCalls } = message
+    const { role, content, reasoning, name, toolCallId, toolCalls } = message
     if (!roles.includes(role as string)) fail(`${field}.role`, `one of ${roles.join(', ')}`, role)
     if (typeof content !== 'string') fail(`${field}.content`, 'a string', content)
-    for (const [key, value] of Object.entries({ name, toolCallId }))
+    for (const [key, value] of Object.entries({ reasoning, name, toolCallId }))
       if (value !== undefined && typeof value !== 'string')
         fail(`${field}.${key}`, 'a string', value)
     if (toolCalls === undefined) continue

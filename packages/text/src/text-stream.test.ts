@@ -30,8 +30,10 @@ function join(parts: readonly Part[]): Part[] {
   const out: Part[] = []
   for (const part of parts) {
     const last = out.at(-1)
-    if (last && part.type !== 'tool-call' && last.type === part.type)
+    if ((part.type === 'text' || part.type === 'reasoning') && last?.type === part.type)
       out[out.length - 1] = { type: part.type, text: last.text + part.text }
+    else if (part.type === 'tool-call-delta' && last?.type === part.type)
+      out[out.length - 1] = { ...part, text: last.text + part.text }
     else out.push(part)
   }
   return out
@@ -135,6 +137,60 @@ const cases: [string, string, TextStreamOptions, Part[]][] = [
     [text(`${callBegin}f${separator}{"a"`)],
   ],
   ['tool markers when tools are off', v31Calls, { tools: false }, [text(v31Calls)]],
+  [
+    'the arguments of V3 in pieces',
+    v3Call,
+    { toolDeltas: true },
+    [
+      { type: 'tool-call-delta', index: 0, name: 'weather', text: '{"city": "東京"}' },
+      {
+        type: 'tool-call',
+        text: v3Call.slice(callsBegin.length, -callsEnd.length),
+        toolCall: { id: 'call_0', name: 'weather', arguments: '{"city": "東京"}' },
+      },
+    ],
+  ],
+  [
+    'the arguments of two calls of V3.1 in pieces, the second cut off',
+    `${v31Calls.slice(0, -callsEnd.length - callEnd.length)}`,
+    { toolDeltas: true },
+    [
+      { type: 'tool-call-delta', index: 0, name: 'a', text: '{"x":1}' },
+      {
+        type: 'tool-call',
+        text: `${callBegin}a${separator}{"x":1}${callEnd}`,
+        toolCall: { id: 'call_0', name: 'a', arguments: '{"x":1}' },
+      },
+      { type: 'tool-call-delta', index: 1, name: 'b', text: '{}' },
+    ],
+  ],
+  [
+    'a call of V3 in pieces that forgets its fence',
+    `${callsBegin}${callBegin}function${separator}f\n\`\`\`json\n{}\n${callEnd}${callsEnd}`,
+    { toolDeltas: true },
+    [
+      { type: 'tool-call-delta', index: 0, name: 'f', text: '{}' },
+      {
+        type: 'tool-call',
+        text: `${callBegin}function${separator}f\n\`\`\`json\n{}\n${callEnd}`,
+        toolCall: { id: 'call_0', name: 'f', arguments: '{}' },
+      },
+    ],
+  ],
+  [
+    'a malformed call when pieces are wanted',
+    `${callsBegin}${callBegin}nothing${callEnd}${callsEnd}`,
+    { toolDeltas: true },
+    [text(`${callBegin}nothing${callEnd}`)],
+  ],
+  ['tags when tags are off', '<think>\na</think>', { tags: false }, [text('<think>\na</think>')]],
+  ['going on in the answer', '\n\nand more', { continues: true }, [text('\n\nand more')]],
+  [
+    'going on in the reasoning',
+    '\nand more\n</think>\n\nyes',
+    { continues: true, opensReasoning: true },
+    [reasoning('\nand more'), text('yes')],
+  ],
 ]
 
 describe.each(cases)('%s', (_, input, options, expected) => {

@@ -7,12 +7,22 @@
 import type { ToolCall } from './chat-template.ts'
 import { HoldBack } from './hold-back.ts'
 import type { Tokenizer } from './tokenizer.ts'
-import { parseToolCall, toolMarkers } from './tool-calls.ts'
+import { CallReader, parseToolCall, toolMarkers } from './tool-calls.ts'
 
 export type Part =
   | { readonly type: 'reasoning'; readonly text: string }
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'tool-call'; readonly text: string; readonly toolCall: ToolCall }
+  | ToolCallDelta
+
+/** A piece of a call's arguments; the first of a call may be empty. The whole call follows as `tool-call`. */
+export interface ToolCallDelta {
+  readonly type: 'tool-call-delta'
+  /** The number of the call in this answer. */
+  readonly index: number
+  readonly name: string
+  readonly text: string
+}
 
 export interface TextStreamOptions {
   /** The prompt ended inside <think>. */
@@ -21,6 +31,12 @@ export interface TextStreamOptions {
   readonly stop?: readonly string[]
   /** Recognise tool calls. Default true. */
   readonly tools?: boolean
+  /** Recognise thinking tags. Default true. */
+  readonly tags?: boolean
+  /** Also give the arguments of tool calls as they are written. Default false. */
+  readonly toolDeltas?: boolean
+  /** Goes on from a text of the prompt: line ends at the beginning belong to it. */
+  readonly continues?: boolean
 }
 
 const [thinkOpen, thinkClose] = ['<think>', '</think>']
@@ -31,20 +47,24 @@ export class TextStream {
   readonly #tokenizer: Tokenizer
   readonly #stop: readonly string[]
   readonly #tools: boolean
+  readonly #toolDeltas: boolean
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   readonly #hold = new HoldBack()
   #mode: Mode
   /** Line ends that belong to a tag unless more text of the same kind follows. */
   #newlines = ''
-  #atStart = true
-  #call = ''
+  #atStart: boolean
+  #call = new CallReader()
   #calls = 0
 
   constructor(tokenizer: Tokenizer, options: TextStreamOptions = {}) {
     this.#tokenizer = tokenizer
     this.#stop = (options.stop ?? []).filter((text) => text !== '')
     this.#tools = options.tools ?? true
-    this.#mode = options.opensReasoning ? 'reasoning' : 'start'
+    this.#toolDeltas = options.toolDeltas ?? false
+    const plain = options.continues || options.tags === false
+    this.#mode = options.opensReasoning ? 'reasoning' : plain ? 'answer' : 'start'
+    this.#atStart = !plain
   }
 
   /** A stop string was found; later ids give nothing. */
@@ -68,9 +88,11 @@ export class TextStream {
     const parts = this.#feed(this.#decoder.decode())
     const rest = this.#hold.end()
     if (this.#mode === 'call' || this.#mode === 'calls') {
-      const text = this.#mode === 'call' ? toolMarkers.callBegin + this.#call + rest : rest
+      const inCall = this.#mode === 'call'
       this.#mode = 'answer'
-      this.#emit(text, parts)
+      // A call that was passed on in pieces stays one, cut off as it is.
+      if (!(inCall && this.#toolDeltas && this.#call.name !== undefined))
+        this.#emit(inCall ? toolMarkers.callBegin + this.#call.text + rest : rest, parts)
     } else this.#emit(rest, parts)
     this.#mode = 'stopped'
     return merge(parts)
@@ -113,7 +135,8 @@ export class TextStream {
   #emit(text: string, parts: Part[]): void {
     if (text === '' || this.#mode === 'stopped') return
     if (this.#mode === 'call') {
-      this.#call += text
+      const piece = this.#call.push(text)
+      if (piece !== undefined) this.#delta(piece, parts)
       return
     }
     if (this.#mode === 'calls') return // whitespace between calls
@@ -140,7 +163,7 @@ export class TextStream {
     else if (marker === thinkClose) this.#enter('answer')
     else if (marker === toolMarkers.callsBegin) this.#enter('calls')
     else if (marker === toolMarkers.callBegin) {
-      this.#call = ''
+      this.#call = new CallReader()
       this.#mode = 'call'
     } else if (marker === toolMarkers.callEnd) this.#finishCall(parts)
     else this.#enter('answer')
@@ -152,14 +175,30 @@ export class TextStream {
     this.#atStart = true
   }
 
+  #delta(text: string, parts: Part[]): void {
+    const { name } = this.#call
+    if (this.#toolDeltas && name !== undefined)
+      parts.push({ type: 'tool-call-delta', index: this.#calls, name, text })
+  }
+
   #finishCall(parts: Part[]): void {
-    const raw = toolMarkers.callBegin + this.#call + toolMarkers.callEnd
-    const toolCall = parseToolCall(this.#call, `call_${this.#calls}`)
+    const raw = toolMarkers.callBegin + this.#call.text + toolMarkers.callEnd
+    const rest = this.#call.end()
+    if (rest !== '') this.#delta(rest, parts)
+    const toolCall = this.#parse(`call_${this.#calls}`)
     this.#mode = 'calls'
     if (toolCall) {
       this.#calls++
       parts.push({ type: 'tool-call', text: raw, toolCall })
     } else parts.push({ type: 'text', text: raw })
+  }
+
+  #parse(id: string): ToolCall | undefined {
+    const { text, name } = this.#call
+    const parsed = parseToolCall(text, id)
+    if (parsed || !this.#toolDeltas || name === undefined) return parsed
+    // Its pieces went out already: a missing fence does not make it text again.
+    return { id, name, arguments: this.#call.all }
   }
 }
 
@@ -168,7 +207,8 @@ function merge(parts: readonly Part[]): Part[] {
   const out: Part[] = []
   for (const part of parts) {
     const last = out.at(-1)
-    if (last && last.type === part.type && part.type !== 'tool-call' && last.type !== 'tool-call')
+    const joins = part.type === 'reasoning' || part.type === 'text'
+    if (joins && last?.type === part.type)
       out[out.length - 1] = { type: part.type, text: last.text + part.text }
     else out.push(part)
   }

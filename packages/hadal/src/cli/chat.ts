@@ -91,6 +91,7 @@ function statsText({ stats, info }: Llm): string {
   return `${stats.tokensGenerated} tokens generated, ${stats.tokensPrefilled} read
 ${stats.steps} steps, the last in ${ms(stats.lastStepMs)}, on average ${ms(stats.meanStepMs)}
 KV cache: ${used} of ${stats.blocksTotal} blocks of 64 tokens in use, up to ${bytes(info.kvBudgetBytes)}
+prefix cache: ${stats.prefixCache.hitTokens} of ${stats.prefixCache.queryTokens} prompt tokens found, ${stats.prefixCache.blocks} blocks kept
 ${stats.running} requests running, ${stats.waiting} waiting, ${stats.preemptions} preempted so far`
 }
 

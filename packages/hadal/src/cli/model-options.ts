@@ -5,7 +5,7 @@ import { progressBar, UsageError } from './terminal.ts'
 
 export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
-  context: { type: 'string', description: 'longest conversation in tokens' },
+  context: { type: 'string', description: 'longest conversation in tokens (HADAL_CONTEXT)' },
   precision: { type: 'string', description: 'fast (default) or reference' },
   isa: {
     type: 'string',
@@ -61,16 +61,22 @@ export function samplingOptions(values: Values): Record<string, number> {
 }
 
 /** Loads the model that the flags name, with a bar on stderr when it takes long. */
-export async function loadFromFlags(folder: string | undefined, values: Values): Promise<Llm> {
+export async function loadFromFlags(
+  folder: string | undefined,
+  values: Values,
+  more: LoadOptions = {},
+): Promise<Llm> {
   const threads =
     countFlag(values, 'threads') ?? countFlag({ threads: process.env.HADAL_THREADS }, 'threads')
-  const contextLength = countFlag(values, 'context')
+  const contextLength =
+    countFlag(values, 'context') ?? countFlag({ context: process.env.HADAL_CONTEXT }, 'context')
   const { precision } = values
   if (precision !== undefined && precision !== 'fast' && precision !== 'reference')
     throw new UsageError(`--precision: expected fast or reference, got "${precision}"`)
   const bar = progressBar()
   const options: LoadOptions = {
     onProgress: bar.update,
+    ...more,
     ...(threads !== undefined && { threads }),
     ...(contextLength !== undefined && { contextLength }),
     ...(precision !== undefined && { precision }),

@@ -60,15 +60,11 @@ async function readLayer(w: Weights, c: DenseConfig, i: number): Promise<LayerWe
   }
 }
 
-export async function denseDecoder(
-  c: DenseConfig,
-  w: Weights,
-  device: Device,
-  options: DecoderOptions,
-): Promise<Decoder> {
-  const f32 = (...shape: number[]) => device.tensor('F32', [T, ...shape], options.maxTokens)
+/** One set of scratch tensors serves all layers. */
+function makeScratch(c: DenseConfig, device: Device, maxTokens: number) {
+  const f32 = (...shape: number[]) => device.tensor('F32', [T, ...shape], maxTokens)
   const kvWidth = c.kvHeads * c.headDim
-  const s = {
+  return {
     normed: f32(c.hiddenSize),
     mixed: f32(c.hiddenSize),
     q: f32(c.heads * c.headDim),
@@ -78,12 +74,22 @@ export async function denseDecoder(
     gate: f32(c.intermediateSize),
     up: f32(c.intermediateSize),
   }
+}
+
+export async function denseDecoder(
+  c: DenseConfig,
+  w: Weights,
+  device: Device,
+  options: DecoderOptions,
+): Promise<Decoder> {
+  const s = makeScratch(c, device, options.maxTokens)
   const turn = {
     invFreq: device.constant(inverseFrequencies(c.rope, c.headDim)),
     style: 'halves',
     factor: ropeFactor(c.rope),
   } as const
   const scale = c.headDim ** -0.5 // YaRN's mscale² is MLA's alone
+  const kvWidth = c.kvHeads * c.headDim
   const cache = () => device.tensor(options.kvDtype, [options.blockCount, 64, kvWidth])
   const caches = Array.from({ length: c.layers }, (): KvCache => ({ tensors: [cache(), cache()] }))
   const layers: LayerWeights[] = []

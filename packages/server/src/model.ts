@@ -1,0 +1,86 @@
+// What the server needs of a model: ids, text, parts. Structural, so that `Llm` of the package hadal satisfies it
+// and the server knows neither files nor weights.
+import type {
+  ChatFinish,
+  ChatOptions,
+  ChatPart,
+  Finish,
+  GenerateOptions,
+  Stream,
+  Token,
+} from '@hadal/engine'
+import type { Message, Tokenizer } from '@hadal/text'
+
+/** What constrains the answer; compiled by whoever provides the model. */
+export type ResponseFormat =
+  | { readonly type: 'text' }
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema'
+      readonly schema: unknown
+      readonly name?: string
+      readonly strict?: boolean
+    }
+  | { readonly type: 'regex'; readonly pattern: string }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+
+export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
+
+/** Options that not every build has are sent only when a request asks for them. */
+interface LaterOptions {
+  readonly responseFormat?: ResponseFormat
+  readonly toolChoice?: ToolChoice
+  readonly priority?: number
+}
+
+export type ServedChatOptions = Omit<ChatOptions, keyof LaterOptions> & LaterOptions
+export type ServedGenerateOptions = Omit<GenerateOptions, keyof LaterOptions> & LaterOptions
+
+interface CacheCount {
+  /** Prompt ids whose KV was found in the prefix cache. */
+  readonly cachedTokens?: number
+}
+
+export type ServedFinish = Finish & CacheCount & Partial<Omit<ChatFinish, keyof Finish>>
+
+/** A piece of an answer: of `chat`, or text made of the tokens of `generate`. */
+export type ServedPart = ChatPart
+export type PartStream = Stream<ServedPart, ServedFinish>
+
+export interface ServedStats {
+  readonly running: number
+  readonly waiting: number
+  readonly blocksFree: number
+  readonly blocksTotal: number
+  readonly tokensGenerated: number
+  readonly tokensPrefilled: number
+  readonly preemptions: number
+  readonly steps: number
+  readonly lastStepMs: number
+  readonly meanStepMs: number
+}
+
+export interface ServedModel {
+  readonly info: {
+    readonly architecture: string
+    readonly vocabularySize: number
+    readonly contextLength: number
+  }
+  readonly limits: { readonly maxSequences: number }
+  readonly stats: ServedStats
+  readonly tokenizer: Tokenizer
+  chat(
+    messages: readonly Message[],
+    options?: ServedChatOptions,
+  ): Stream<ServedPart, ChatFinish & CacheCount>
+  generate(
+    prompt: Int32Array | readonly number[],
+    options?: ServedGenerateOptions,
+  ): Stream<Token, Finish & CacheCount>
+}
+
+export interface LoadProgress {
+  readonly stage: string
+  readonly done: number
+  readonly total: number
+}
