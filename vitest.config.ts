@@ -7,7 +7,11 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'packages/web/{app,test}/**/*.test.ts',
+      'bench/**/*.test.mjs',
+    ],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

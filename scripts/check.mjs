@@ -19,6 +19,8 @@ const importLaw = {
   grammar: { native: true },
   server: { engine: true, text: true },
   nano: {},
+  // Types of the wire only.
+  web: { server: /^api\/wire\.ts$/ },
   hadal: {
     server: true,
     engine: true,
@@ -30,6 +32,7 @@ const importLaw = {
     kernels: /^cli\//,
     native: /^cli\//,
   },
+  'ai-sdk-provider': { hadal: true },
 }
 
 /** native folder → folders whose headers it may include. */
@@ -61,8 +64,8 @@ function packageOf(specifier) {
 
 export function checkImports() {
   const problems = []
-  for (const file of list('packages', /\.ts$/)) {
-    const [, name, inside] = /^packages\/([^/]+)\/src\/(.+)$/.exec(file) ?? []
+  for (const file of list('packages', /\.tsx?$/)) {
+    const [, name, inside] = /^packages\/([^/]+)\/(?:src|app)\/(.+)$/.exec(file) ?? []
     if (!name || name === 'testing') continue
     const isTest = /\.test\.ts$|^testdata\//.test(inside)
     for (const [, specifier] of read(file).matchAll(importPattern)) {
@@ -97,13 +100,14 @@ export function checkIncludes() {
 }
 
 /** Tables of cases, generated data and hostile-input lists may be longer. */
-const longFiles = /_test\.cpp$|\.test\.ts$|hostile|presets|testdata/
+const longFiles = /_test\.cpp$|\.test\.(ts|mjs)$|hostile|presets|testdata/
 
 export function checkSizes() {
   const sources = [
-    ...list('packages', /\.(ts|mjs|cjs)$/),
+    ...list('packages', /\.(tsx?|mjs|cjs)$/),
     ...list('native', /\.(h|cpp|c|inl)$/),
     ...list('scripts', /\.mjs$/),
+    ...list('bench', /\.mjs$/),
   ]
   return sources
     .filter((file) => !longFiles.test(file))
@@ -150,6 +154,8 @@ const checks = {
   'files of at most 400 lines': checkSizes,
   'the README tree is true': checkTree,
   'types (tsc)': () => tool('node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']),
+  'types of the chat page (tsc)': () =>
+    tool('node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'packages/web/tsconfig.json']),
   'format and lint (biome)': () => tool('node_modules/@biomejs/biome/bin/biome', ['check', '.']),
 }
 

@@ -140,11 +140,23 @@ async function buildNative() {
   )
 }
 
+async function buildPage() {
+  const web = path.join(root, 'packages', 'web')
+  const inputs = [
+    ...files(path.join(web, 'app'), /\.(tsx?|css|html|js)$/),
+    ...files(path.join(web, 'public'), /./),
+    ...['package.json', 'vite.config.ts', 'tsconfig.json'].map((file) => path.join(web, file)),
+  ].filter((file) => !/\.test\.tsx?$/.test(file))
+  await once('page', inputs, path.join(web, 'dist', 'page', 'index.html'), () =>
+    step('Building the chat page', pnpm, ['--filter', '@hadal/web', 'run', 'build:page']),
+  )
+}
+
 async function buildTypeScript() {
   const inputs = [
     ...files(path.join(root, 'packages'), /\.(ts|cjs|json)$/),
     path.join(root, 'tsconfig.base.json'),
-  ].filter((file) => !/\.test\.ts$|packages\/[^/]+\/(test|model)\//.test(file))
+  ].filter((file) => !/\.test\.ts$|packages\/[^/]+\/(test|model|app)\//.test(file))
   const product = path.join(root, 'packages', 'hadal', 'dist', 'cli.js')
   await once('typescript', inputs, product, () =>
     step('Building TypeScript', pnpm, ['--recursive', '--if-present', 'run', 'build']),
@@ -166,7 +178,7 @@ const command = separator >= 0 ? rest.slice(separator + 1) : []
 const stages = {
   js: [installPackages],
   native: [checkTools, installPackages, buildNative],
-  build: [checkTools, installPackages, buildNative, buildTypeScript],
+  build: [checkTools, installPackages, buildNative, buildPage, buildTypeScript],
 }
 const steps = stages[mode === 'js' || mode === 'native' ? mode : 'build']
 requireNode()
