@@ -129,7 +129,8 @@ uint32_t Matcher::mask(std::span<uint32_t> words) {
   grammar_->begin_call();
   if (!at_.finished) return grammar_->masks_->mask(at_.state, words);
   std::fill(words.begin(), words.end(), 0u);
-  for (const int32_t id : vocabulary.ends()) words[static_cast<uint32_t>(id) / 32] |= 1u << (static_cast<uint32_t>(id) % 32);
+  for (const int32_t id : vocabulary.ends())
+    words[static_cast<uint32_t>(id) / 32] |= 1u << (static_cast<uint32_t>(id) % 32);
   return static_cast<uint32_t>(vocabulary.ends().size());
 }
 
@@ -163,7 +164,8 @@ bool Matcher::accept(int32_t id) {
 }
 
 void Matcher::rollback(uint32_t tokens) {
-  HADAL_EXPECT(tokens <= history_.size(), "matcher: rollback: expected at most %zu tokens, got %u", history_.size(), tokens);
+  HADAL_EXPECT(tokens <= history_.size(), "matcher: rollback: expected at most %zu tokens, got %u",
+               history_.size(), tokens);
   if (tokens == 0) return;
   const std::lock_guard lock(grammar_->mutex_);
   const Place to = history_[history_.size() - tokens];

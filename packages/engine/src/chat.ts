@@ -78,6 +78,8 @@ export function chat(
       const text = new TextStream(tokenizer, {
         opensReasoning: prompt.opensReasoning,
         stop: stopTexts(stop),
+        // An answer that is held to a form and may call nothing: markers in it are text.
+        tools: generate.constraint === undefined || tools !== undefined,
         ...(prompt.continues && { continues: true }),
         ...(toolDeltas && { toolDeltas }),
       })

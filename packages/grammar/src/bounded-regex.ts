@@ -1,6 +1,6 @@
-// A regular expression together with bounds on its length: its deterministic automaton, a counter beside it,
-// written as rules of one character each. For patterns whose length alone does not settle the bounds.
-import { type CodeSet, union } from './code-set.ts'
+// Regular expressions that hold together, and with bounds on the length: their deterministic automata side by
+// side and a counter, written as rules of one character each. For what a single expression cannot say.
+import { type CodeSet, intersect, union } from './code-set.ts'
 import { GrammarError } from './error.ts'
 import type { Builder, Node, Rule } from './ir.ts'
 import type { Encode } from './regex.ts'
@@ -111,22 +111,54 @@ function determinise(nfa: Nfa, accept: number): Dfa {
   return dfa
 }
 
+/** What both accept. */
+function product(x: Dfa, y: Dfa): Dfa {
+  const ids = new Map<string, number>()
+  const pairs: [number, number][] = []
+  const idOf = (i: number, j: number): number => {
+    const key = `${i},${j}`
+    const known = ids.get(key)
+    if (known !== undefined) return known
+    if (pairs.length >= mostStates) tooLarge()
+    ids.set(key, pairs.length)
+    return pairs.push([i, j]) - 1
+  }
+  idOf(0, 0)
+  const dfa: Dfa = { moves: [], accepting: [] }
+  for (let at = 0; at < pairs.length; at++) {
+    const [i, j] = pairs[at] as [number, number]
+    dfa.accepting.push(x.accepting[i] === true && y.accepting[j] === true)
+    const moves: Dfa['moves'][number] = []
+    for (const a of x.moves[i] ?? [])
+      for (const c of y.moves[j] ?? []) {
+        const set = intersect(a.set, c.set)
+        if (set.length > 0) moves.push({ set, to: idOf(a.to, c.to) })
+      }
+    dfa.moves.push(moves)
+  }
+  return dfa
+}
+
 /** Ranges inside which all of the sets are constant. */
 function pieces(sets: readonly CodeSet[]): [number, number][] {
   const cuts = [...new Set(sets.flat().flatMap(([a, b]) => [a, b + 1]))].sort((a, b) => a - b)
   return cuts.slice(1).map((cut, i) => [cuts[i] as number, cut - 1])
 }
 
-/** What `regex` matches with `min` to `max` characters. */
+/** What all of `regexes` match with `min` to `max` characters. */
 export function boundedRegex(
   b: Builder,
-  regex: Regex,
+  regexes: readonly Regex[],
   min: number,
   max: number,
   encode: Encode,
 ): Node {
-  const nfa: Nfa = { skips: [[]], moves: [[]] }
-  const dfa = determinise(nfa, build(nfa, regex, 0, max))
+  const dfa = regexes
+    .map((regex) => {
+      const nfa: Nfa = { skips: [[]], moves: [[]] }
+      return determinise(nfa, build(nfa, regex, 0, max))
+    })
+    .reduce(product)
   const characters = dfa.moves.map((moves) => moves.map(({ set }) => encode(set)))
   const finite = Number.isFinite(max)
   const most = finite ? max : min
@@ -136,7 +168,7 @@ export function boundedRegex(
     const key = `${state},${length}`
     const known = rules.get(key)
     if (known !== undefined) return known
-    if (rules.size >= mostStates * 2) tooLarge()
+    if (rules.size >= mostStates) tooLarge()
     const rule = b.rule()
     rules.set(key, rule)
     work.push({ state, length, rule })

@@ -127,7 +127,7 @@ describe('refused', () => {
     const began = performance.now()
     expect(() => vocabulary.compile(make() as ReturnType<typeof regex>)).toThrow(GrammarError)
     // Milliseconds on a quiet machine; the bound leaves room for a busy one.
-    expect(performance.now() - began).toBeLessThan(3000)
+    expect(performance.now() - began).toBeLessThan(20_000)
   })
 })
 
@@ -167,7 +167,7 @@ describe('followed within bounds', () => {
     // Too many readings at once are an error with a name, never a crash.
     if (error !== undefined)
       expect(String((error as Error).message)).toMatch(/grammar: expected at most/)
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(performance.now() - began).toBeLessThan(20_000)
   })
 
   it('keeps its memory bounded over 30,000 tokens of ever new nesting', () => {

@@ -312,6 +312,35 @@ const cases: readonly Case[] = [
     no: ['"ab"', '"ccccc"', '"aba"', '"cc"'],
   },
   {
+    name: 'format with pattern',
+    schema: { type: 'string', format: 'date', pattern: '^20[0-3]' },
+    yes: ['"2024-02-29"', '"2039-01-01"'],
+    no: ['"1999-01-01"', '"2040-01-01"', '"2023-02-29"', '"20"'],
+  },
+  {
+    name: 'format with a pattern of its own, as zod writes it',
+    schema: {
+      type: 'string',
+      format: 'uuid',
+      pattern:
+        '^([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}|00000000-0000-0000-0000-000000000000)$',
+    },
+    yes: ['"123e4567-e89b-12d3-a456-426614174000"', '"00000000-0000-0000-0000-000000000000"'],
+    no: ['"123e4567-e89b-92d3-a456-426614174000"'],
+  },
+  {
+    name: 'bounds as zod writes them',
+    schema: { type: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+    yes: ['0', '-5', '999999999999999'],
+    no: ['1.5', '1e3'],
+  },
+  {
+    name: 'bounds of numbers beyond 15 digits',
+    schema: { type: 'number', minimum: -1e300, maximum: 1e20 },
+    yes: ['0', '-5.25', '999999999999999'],
+    no: ['1e30', '-'],
+  },
+  {
     name: 'pattern alternatives',
     schema: { type: 'string', pattern: '^a|b$' },
     yes: ['"a"', '"axx"', '"xxb"'],

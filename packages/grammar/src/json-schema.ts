@@ -8,7 +8,7 @@ import { Builder, type Grammar, type Node, type Rule } from './ir.ts'
 import { JsonText } from './json-text.ts'
 import { integer, number } from './numbers.ts'
 import { anchored, lengthOf, regexNode } from './regex.ts'
-import { parseRegex } from './regex-parse.ts'
+import { parseRegex, type Regex } from './regex-parse.ts'
 import { Merger, own, propertiesOf, valuesOf } from './schema-merge.ts'
 import {
   copySchema,
@@ -203,20 +203,21 @@ class SchemaCompiler {
     if (min > max) return this.#b.never
     const { pattern, format } = schema
     if (pattern === undefined && format === undefined) return this.#text.string(min, max)
-    if (pattern !== undefined && format !== undefined)
-      return reject(path, 'format', 'no format beside a pattern', format)
     const known = format === undefined ? undefined : formats.get(format as string)
     if (format !== undefined && known === undefined)
       return reject(path, 'format', `one of ${[...formats.keys()].join(', ')}`, format)
     try {
-      const parsed = parseRegex(known ?? pattern)
-      const regex = anchored(parsed, known === undefined)
+      const regexes = [
+        ...(known === undefined ? [] : [anchored(parseRegex(known), false)]),
+        ...(pattern === undefined ? [] : [anchored(parseRegex(pattern), true)]),
+      ]
+      const regex = regexes[0] as Regex
       const [low, high] = lengthOf(regex)
-      const settled = min <= low && high <= max
+      const settled = regexes.length === 1 && min <= low && high <= max
       const { encode } = this.#text
       const body = settled
         ? regexNode(this.#b, regex, encode)
-        : boundedRegex(this.#b, regex, min, max, encode)
+        : boundedRegex(this.#b, regexes, min, max, encode)
       return body === this.#b.never ? body : this.#text.quoted(body)
     } catch (error) {
       if (!(error instanceof GrammarError) || error.path !== undefined) throw error

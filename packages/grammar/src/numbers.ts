@@ -172,20 +172,25 @@ function remainders(b: Builder, m: number): Node {
   return b.sequence(b.optional(b.literal('-')), next[0] as Node)
 }
 
+/** A bound beyond 15 digits, which keeps nothing out, as the one that 15 digits can say. */
+function loose(e: Edge | undefined, sign: 1 | -1): Edge | undefined {
+  const most = sign * Number(largest)
+  return e && e.value * sign > Number(largest) ? { value: most, exclusive: false } : e
+}
+
 const floorDiv = (a: bigint, b: bigint): bigint => a / b - (a % b < 0n ? 1n : 0n)
 const ceilDiv = (a: bigint, b: bigint): bigint => -floorDiv(-a, b)
 
 /** A number within bounds, without exponent. */
 export function number(b: Builder, bounds: Bounds, path: string): Node {
   if (bounds.multipleOf !== undefined) return integer(b, bounds, path)
-  const [lower, upper] = [lowerEdge(bounds), upperEdge(bounds)]
+  const [lower, upper] = [loose(lowerEdge(bounds), -1), loose(upperEdge(bounds), 1)]
   if (!lower && !upper) return anyNumber(b)
   for (const e of [lower, upper])
-    if (e && Math.abs(e.value) >= Number(largest))
+    if (e && Math.abs(e.value) > Number(largest))
       reject(path, e === lower ? 'minimum' : 'maximum', `a bound below 10^${digits}`, e.value)
-  const places =
-    digits -
-    Math.max(...[lower, upper].map((e) => (e ? decimal(Math.abs(e.value)).whole.length : 1)))
+  const tight = [lower, upper].filter((e) => e && Math.abs(e.value) !== Number(largest)) as Edge[]
+  const places = digits - Math.max(1, ...tight.map((e) => decimal(Math.abs(e.value)).whole.length))
   const zero: Edge = { value: 0, exclusive: false }
   const above = { ...zero, exclusive: true }
   const parts: Node[] = []

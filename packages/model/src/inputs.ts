@@ -130,6 +130,7 @@ export function writeSampling(
   device.write(io.seeds, seeds)
   device.write(io.historyOffsets, historyOffsets)
   device.write(io.biasOffsets, biasOffsets)
+  writeMasks(device, io, rows)
   if (bias.length === 0) return
   device.write(
     io.biasIds,
@@ -139,7 +140,6 @@ export function writeSampling(
     io.biasValues,
     Float32Array.from(bias, ([, value]) => value),
   )
-  writeMasks(device, io, rows)
 }
 
 /** Flags for all rows, words for those that have a mask alone. */
