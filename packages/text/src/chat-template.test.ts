@@ -188,12 +188,33 @@ describe('tools', () => {
   })
 })
 
+describe('what templates may use', () => {
+  it.each([
+    ['{{ range(3) | join(",") }} {{ range(4, 0, -2) | join(",") }}', '0,1,2 4,2'],
+    ['{{ true and True and not none and not None and not false }}', 'true'],
+    ['{{ strftime_now("%Y") | length }}', '4'],
+    ['{{ messages[0].content }}{{ missing is defined }}', 'xfalse'],
+  ])('%s', (source, text) => {
+    expect(withTemplate(source).render([user('x')]).text).toBe(text)
+  })
+})
+
 describe('hostile templates', () => {
   const cases: [string, string][] = [
     ['a loop of 10^9', '{% for i in range(10**9) %}x{% endfor %}'],
     [
       'loops inside loops',
       '{% for i in range(30000) %}{% for j in range(30000) %}{% endfor %}{% endfor %}',
+    ],
+    [
+      'a loop that never ends',
+      '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}',
+    ],
+    ['a list of 10^9', '{% set x = range(0, 10**9, 1) | list %}'],
+    ['a range without an end', '{{ range(0, 1, 0) }}'],
+    [
+      'text that doubles',
+      "{% set n = namespace(x='x') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
     ],
     ['a macro that calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'],
     ['deep parentheses', `{{ ${'('.repeat(100_000)}1${')'.repeat(100_000)} }}`],

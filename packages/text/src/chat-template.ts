@@ -3,13 +3,10 @@
 // What users write must never become a control token. Inside their texts every name of a special token is
 // broken by a mark (a Unicode noncharacter that occurs nowhere in the messages); the template passes it on
 // like any other character; after rendering, only unbroken names are special, and the marks are taken out.
-//
-// A template is a program from a stranger. It runs interpreted, without access to the host, and is stopped
-// after a second.
-import { createContext, Script } from 'node:vm'
-import { Template } from '@huggingface/jinja'
+import type { Template } from '@huggingface/jinja'
 import { isObject, TextError } from './error.ts'
 import { checkMessages } from './messages.ts'
+import { parseTemplate, runTemplate } from './run-template.ts'
 import { escapePattern, type Tokenizer, type TokenizerFiles, tokenText } from './tokenizer.ts'
 import { toolMarkers } from './tool-calls.ts'
 import { mapStrings, toolPrompt } from './tool-prompt.ts'
@@ -66,7 +63,6 @@ export interface ChatTemplate {
 
 const maxSource = 1 << 20
 const maxOutput = 64 << 20
-const timeLimitMs = 1000
 // 32 noncharacters that Unicode keeps free for use inside programs.
 const thinkTags: readonly string[] = ['<think>', '</think>']
 const marks = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i))
@@ -90,32 +86,6 @@ function templateSource(files: TokenizerFiles): string {
   return source
 }
 
-/** Where work with a time limit runs; made once, because making it costs a millisecond. */
-let room: { readonly values: { work?: () => unknown }; readonly script: Script } | undefined
-
-function enter(): NonNullable<typeof room> {
-  room ??= { values: createContext({}), script: new Script('work()') }
-  return room
-}
-
-/** Runs `work`, which may loop for ever, for a second at most. */
-function limited<R>(work: () => R): R {
-  const { values, script } = enter()
-  values.work = work
-  try {
-    return script.runInContext(values, { timeout: timeLimitMs }) as R
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      throw new TextError(`chat template: expected an end within ${timeLimitMs} ms, got none`, {
-        cause,
-      })
-    throw new TextError(`chat template: ${String(message).slice(0, 300)}`, { cause })
-  } finally {
-    delete values.work
-  }
-}
-
 function toolCallFields(call: ToolCall): unknown {
   return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
 }
@@ -129,7 +99,7 @@ interface Source {
 
 export function createChatTemplate(files: TokenizerFiles, tokenizer: Tokenizer): ChatTemplate {
   const text = templateSource(files)
-  const template = limited(() => new Template(text))
+  const template = parseTemplate(text)
   const names = [...tokenizer.added.keys()].sort((a, b) => b.length - a.length)
   const source: Source = { files, text, template, names }
   const render = (messages: readonly Message[], options: RenderOptions): RenderedPrompt => {
@@ -194,7 +164,7 @@ function renderText(
         enable_thinking: options.thinking,
       }),
     }
-    const rendered = limited(() => source.template.render(values))
+    const rendered = runTemplate(source.template, values)
     if (rendered.length <= maxOutput) return rendered
     throw new TextError(
       `chat template: expected at most ${maxOutput} characters, got ${rendered.length}`,
