@@ -67,7 +67,7 @@ describe('text and reasoning', () => {
       ['text-delta', 'text-1', '.'],
       ['text-end', 'text-1', false],
     ])
-    expect((await result.usage).inputTokenDetails.cacheReadTokens).toBeUndefined()
+    expect((await result.usage).inputTokenDetails.cacheReadTokens).toBe(0)
   })
 
   it.each([

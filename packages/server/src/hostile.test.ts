@@ -454,8 +454,9 @@ describe('bytes', () => {
     const before = process.memoryUsage().rss
     const results = await Promise.all(
       Array.from({ length: 120 }, async (_, i) => {
-        const { choices } = await ask(server.url, `answer ${i % 60} [[x*${i % 7}]]`)
-        return choices[0].message.content === `answer ${i % 60} ${'x'.repeat(i % 7)}`
+        const answer = await ask(server.url, `answer ${i % 60} [[x*${i % 7}]]`)
+        expect(answer.choices, JSON.stringify(answer)).toBeDefined()
+        return answer.choices[0].message.content === `answer ${i % 60} ${'x'.repeat(i % 7)}`
       }),
     )
     expect(results.every(Boolean)).toBe(true)
