@@ -1,7 +1,14 @@
 // load(): a checkpoint folder to a model that chats. Joins checkpoint, model, engine and text; owns them all.
 import { join } from 'node:path'
 import { type GenerationDefaults, openCheckpoint, readTextFiles } from '@hadal/checkpoint'
-import { chat, Engine, type EngineDefaults, failedStream, type Stream } from '@hadal/engine'
+import {
+  chat,
+  Engine,
+  type EngineDefaults,
+  failedStream,
+  resolveSampling,
+  type Stream,
+} from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
 import {
@@ -12,8 +19,8 @@ import {
   TextError,
   type Tokenizer,
 } from '@hadal/text'
-import { checkChat, checkForward, checkGenerate, checkLoad } from './options.ts'
-import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
+import { checkChat, checkForward, checkGenerate, checkLoad, checkPrompt } from './options.ts'
+import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions, PromptOptions } from './types.ts'
 
 /** What is wrong with a call comes out of its stream's first next(), as everything else that goes wrong. */
 function checked<T, R>(start: () => Stream<T, R>): Stream<T, R> {
@@ -68,7 +75,9 @@ export async function load(
   const model = await loadModel(checkpoint, options)
   const ends =
     eosTokenIds.length > 0 ? eosTokenIds : tokenizer.eosId === undefined ? [] : [tokenizer.eosId]
-  const engine = new Engine(model, { ...engineDefaults(generation), eosTokenIds: ends })
+  const defaults = { ...engineDefaults(generation), eosTokenIds: ends }
+  const engine = new Engine(model, defaults)
+  const { temperature, topP } = resolveSampling({}, defaults, model.info.vocabularySize)
   let disposed: Promise<void> | undefined
 
   const llm: Llm = {
@@ -78,6 +87,7 @@ export async function load(
       contextLength: engine.contextLength,
       kvBudgetBytes: model.limits.blockCount * model.limits.blockSize * model.info.kvBytesPerToken,
       thinkingSwitch: 'knowsThinking' in template && template.knowsThinking,
+      sampling: { temperature, topP },
     },
     limits: model.limits,
     tokenizer,
@@ -94,6 +104,11 @@ export async function load(
           return chat(engine, tokenizer, template, messages, rest)
         }),
       )
+    },
+    countTokens(messages, options: PromptOptions = {}) {
+      checkPrompt(options)
+      if ('error' in template) throw template.error
+      return template.render(messages, options).ids.length
     },
     generate(prompt, options: GenerateCallOptions = {}) {
       return reporting(
