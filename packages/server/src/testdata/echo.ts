@@ -189,6 +189,8 @@ export function echoModel(options: EchoOptions = {}): Echo {
     },
     chat: (messages, chatOptions: ServedChatOptions = {}) =>
       chat(engine, bytes, chatTemplate, messages, chatOptions),
+    countTokens: (messages, promptOptions = {}) =>
+      chatTemplate.render(messages, promptOptions).ids.length,
     generate: (prompt, generateOptions: ServedGenerateOptions = {}) =>
       engine.generate(prompt, generateOptions),
   }
