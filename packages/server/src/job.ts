@@ -150,7 +150,8 @@ export class Job {
   /** What was done before a choice was cut off counts too. */
   async #close(stream: PartStream, choice: number): Promise<void> {
     const end = await stream.return().catch(() => undefined)
-    if (end?.done && !this.finishes.has(choice)) this.finishes.set(choice, end.value)
+    // A stream that was refused before it began has no finish.
+    if (end?.done && end.value && !this.finishes.has(choice)) this.finishes.set(choice, end.value)
   }
 
   #finish(choice: number, finish: ServedFinish): JobEvent {
