@@ -1,9 +1,8 @@
 // Anthropic's wire, whole and in events, on a model that says what it is told.
 
-import type { Message } from '@hadal/text'
 import { describe, expect, it } from 'vitest'
 import { type Loose, testServer, user } from './testdata/client.ts'
-import { echoModel } from './testdata/echo.ts'
+import { echoModel, recordingModel } from './testdata/echo.ts'
 
 const path = '/v1/messages'
 const server = testServer()
@@ -16,14 +15,8 @@ const oneCall = '[[call]]function[[sep]]add\n```json\n{"city": "Oslo"}\n```[[/ca
 const calls = (n: number) => `[[calls]]${oneCall.repeat(n)}[[/calls]]`
 
 function recording() {
-  const model = echoModel()
-  const seen: { messages: readonly Message[]; options: Loose }[] = []
-  const chat: typeof model.chat = (messages, options) => {
-    seen.push({ messages, options })
-    const { responseFormat: _, toolChoice: __, ...known } = options ?? {}
-    return model.chat(messages, known)
-  }
-  return { seen, server: testServer({ model: { ...model, stats: model.stats, chat } }) }
+  const { model, seen } = recordingModel()
+  return { seen, server: testServer({ model }) }
 }
 
 describe('the whole message', () => {
@@ -282,6 +275,29 @@ describe('the stream', () => {
     const long = { ...base, messages: [user('x'.repeat(5000))], stream: true }
     const { status, body } = await server.post(path, long)
     expect([status, body.error.type]).toEqual([400, 'invalid_request_error'])
+  })
+})
+
+describe('silence', () => {
+  const slow = () => testServer({ limits: { commentMs: 5 } }, { delay: 40, poison: 'burn' })
+
+  it('is filled with pings', async () => {
+    const { chunks, comments } = await slow().stream(path, { ...base, messages: [user('x')] })
+    expect(chunks.filter((e) => e.type === 'ping').length).toBeGreaterThan(2)
+    expect(comments).toBe(0)
+  })
+
+  it('is filled with blanks before a whole answer, or before what went wrong', async () => {
+    const server = slow()
+    const send = async (content: string) => {
+      const body = JSON.stringify({ ...base, messages: [user(content)] })
+      const headers = { 'content-type': 'application/json' }
+      return (await server.fetch(path, { method: 'POST', headers, body })).text()
+    }
+    expect(await send('xy')).toMatch(/^\n+\{"id"/)
+    const failed = await send('it will burn')
+    expect(failed).toMatch(/^\n+\{/)
+    expect(JSON.parse(failed)).toMatchObject({ type: 'error', error: { type: 'api_error' } })
   })
 })
 

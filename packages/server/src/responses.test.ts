@@ -1,9 +1,8 @@
 // The Responses wire, whole and in events, on a model that says what it is told.
 
-import type { Message } from '@hadal/text'
 import { describe, expect, it } from 'vitest'
 import { type Loose, testServer, user } from './testdata/client.ts'
-import { echoModel } from './testdata/echo.ts'
+import { recordingModel } from './testdata/echo.ts'
 import { ResponseStore } from './wire/responses-store.ts'
 
 const path = '/v1/responses'
@@ -23,16 +22,9 @@ const oneCall = (city = 'Oslo') =>
   `[[calls]][[call]]function[[sep]]add\n\`\`\`json\n{"city": "${city}"}\n\`\`\`[[/call]]`
 const calls = (n: number) => `${oneCall().repeat(n)}[[/calls]]`
 
-/** A server whose model keeps what it was asked. */
 function recording() {
-  const model = echoModel()
-  const seen: { messages: readonly Message[]; options: Loose }[] = []
-  const chat: typeof model.chat = (messages, options) => {
-    seen.push({ messages, options })
-    const { responseFormat: _, toolChoice: __, ...known } = options ?? {}
-    return model.chat(messages, known)
-  }
-  return { seen, server: testServer({ model: { ...model, stats: model.stats, chat } }) }
+  const { model, seen } = recordingModel()
+  return { seen, server: testServer({ model }) }
 }
 
 describe('the whole response', () => {

@@ -36,14 +36,17 @@ export interface TestServer {
 
 const document = new Map<string, Loose>()
 
+const ajv = new Ajv2020({ strict: false })
 const judges = new Map<string, Loose>()
 
 /** Checks a value against the schema that the document names for it. */
 export function conforms(doc: Loose, schema: Loose, value: unknown, where: string): void {
   const key = JSON.stringify(schema)
-  const ajv = new Ajv2020({ strict: false })
-  const check = judges.get(key) ?? ajv.compile({ ...schema, components: doc.components })
-  judges.set(key, check)
+  let check = judges.get(key)
+  if (!check) {
+    check = ajv.compile({ ...schema, components: doc.components })
+    judges.set(key, check)
+  }
   if (!check(value))
     throw new Error(`${where}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value)}`)
 }
