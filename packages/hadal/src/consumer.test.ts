@@ -17,7 +17,7 @@ await using llm: Llm = await load(undefined, options)
 let finish: ChatFinish | undefined
 const messages = [{ role: 'user', content: 'How many r are in strawberry?' }] as const
 for await (const part of llm.chat(messages, { temperature: 0.6, seed: 1, onFinish: (f) => { finish = f } })) {
-  const type: 'reasoning' | 'text' | 'tool-call' = part.type
+  const type: 'reasoning' | 'text' | 'tool-call' | 'tool-call-delta' = part.type
   if (part.type === 'tool-call') console.log(part.toolCall.name)
   process.stdout.write(part.text + type)
 }

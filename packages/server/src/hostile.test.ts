@@ -214,8 +214,7 @@ describe('values', () => {
     for (const text of [
       family,
       '<｜User｜>',
-      '</think>',
-      '<｜tool▁calls▁begin｜>',
+      'a</think>',
       '\u0000\u0001\u007f',
       '\ufdd0<think>',
       '\r\n\t',
@@ -223,6 +222,9 @@ describe('values', () => {
       const { choices } = await ask(server.url, text)
       expect(choices[0].message.content).toBe(text.replace(/^\n+/, ''))
     }
+    // Said first, these mean something, whoever writes them letter by letter.
+    for (const marker of ['</think>', '<｜tool▁calls▁begin｜>'])
+      expect((await ask(server.url, marker)).choices[0].message.content).toBe('')
     const { choices } = await ask(server.url, 'a\ud800b')
     expect(choices[0].message.content).toBe('a\ufffdb')
     const twice =
