@@ -81,6 +81,15 @@ describe('openai: chat', () => {
     expect(await runner.finalContent()).toBe('some words')
     expect(seen.join('')).toBe('some words')
     expect((await runner.finalChatCompletion()).choices[0]?.finish_reason).toBe('stop')
+    // Each chunk overwrites fields that it does not know (7.57): the thinking is to be read from the stream.
+    const thought = client().chat.completions.stream({
+      model,
+      messages: [user(thinkScript)],
+      ...think,
+    })
+    const { message } = (await thought.finalChatCompletion()).choices[0] ?? {}
+    expect((message as WithReasoning | undefined)?.reasoning_content).toBeNull()
+    expect(message?.content).toBe('forty-two')
   })
 
   it('calls tools, whole and streamed', async () => {
