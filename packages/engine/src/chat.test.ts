@@ -116,7 +116,9 @@ describe('chat', () => {
       options: { stop: 'END' },
     })
     const { finish } = await read(stream)
-    expect(finish).toMatchObject({ reason: 'stop', text: 'so it is. ', reasoning: 'END is near' })
+    expect(finish).toMatchObject({
+      ...{ reason: 'stop', text: 'so it is. ', reasoning: 'END is near', stopText: 'END' },
+    })
     expect(engine.stats).toMatchObject({ running: 0, blocksFree: engine.stats.blocksTotal })
   })
 

@@ -48,6 +48,8 @@ export interface ChatFinish extends Finish {
   readonly text: string
   readonly reasoning: string
   readonly toolCalls: readonly ToolCall[]
+  /** The text of `stop` that ended the answer. */
+  readonly stopText?: string
   /** From the request's beginning to the end of the thinking; 0 when there was none. */
   readonly reasoningMs: number
 }
@@ -154,8 +156,10 @@ class Answer {
   }
 
   finish(finish: Finish): ChatFinish {
+    const stopText = this.#stream?.stopText
     return {
       ...finish,
+      ...(stopText !== undefined && { stopText }),
       text: this.#text,
       reasoning: this.#reasoning,
       toolCalls: this.#toolCalls,

@@ -33,6 +33,17 @@ describe('llm.chat', () => {
     })
   })
 
+  it('counts the tokens of a prompt without answering, and says how it samples', async () => {
+    await withLlm(async (llm) => {
+      expect(llm.countTokens(question)).toBe(22)
+      expect(llm.countTokens(question, { thinking: false })).toBeLessThan(30)
+      expect(() => llm.countTokens(question, { think: true } as object)).toThrow(OptionError)
+      expect(() => llm.countTokens([])).toThrow(/messages: expected at least one/)
+      expect(llm.stats.tokensPrefilled).toBe(0)
+      expect(llm.info.sampling).toEqual({ temperature: 0.6, topP: 1 })
+    })
+  })
+
   it('answers at once when thinking is off', async () => {
     await withLlm(async (llm) => {
       const types = new Set<string>()

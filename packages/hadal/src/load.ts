@@ -1,7 +1,13 @@
 // load(): a checkpoint folder to a model that chats. Joins checkpoint, model, engine and text; owns them all.
 import { join } from 'node:path'
 import { type GenerationDefaults, openCheckpoint, readTextFiles } from '@hadal/checkpoint'
-import { chat, type EngineDefaults, failedStream, type Stream } from '@hadal/engine'
+import {
+  chat,
+  type EngineDefaults,
+  failedStream,
+  resolveSampling,
+  type Stream,
+} from '@hadal/engine'
 import { loadModel } from '@hadal/model'
 import { nanoPath } from '@hadal/nano'
 import {
@@ -13,9 +19,9 @@ import {
   type Tokenizer,
 } from '@hadal/text'
 import { Constraints } from './constraints.ts'
-import { checkChat, checkForward, checkGenerate, checkLoad } from './options.ts'
+import { checkChat, checkForward, checkGenerate, checkLoad, checkPrompt } from './options.ts'
 import { endEngine, startEngine } from './start-engine.ts'
-import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions } from './types.ts'
+import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions, PromptOptions } from './types.ts'
 
 /** What is wrong with a call comes out of its stream's first next(), as everything else that goes wrong. */
 function checked<T, R>(start: () => Stream<T, R>): Stream<T, R> {
@@ -75,6 +81,7 @@ export async function load(
   const toolFormat = 'error' in template ? undefined : template.toolFormat
   const { vocabularySize } = model.info
   const constraints = new Constraints(tokenizer, vocabularySize, ends, toolFormat)
+  const { temperature, topP } = resolveSampling({}, defaults, vocabularySize)
   let disposed: Promise<void> | undefined
 
   const llm: Llm = {
@@ -84,6 +91,7 @@ export async function load(
       contextLength: engine.contextLength,
       kvBudgetBytes: model.limits.blockCount * model.limits.blockSize * model.info.kvBytesPerToken,
       thinkingSwitch: 'knowsThinking' in template && template.knowsThinking,
+      sampling: { temperature, topP },
     },
     limits: model.limits,
     tokenizer,
@@ -102,6 +110,11 @@ export async function load(
           return chat(engine, tokenizer, template, messages, asked)
         }),
       )
+    },
+    countTokens(messages, options: PromptOptions = {}) {
+      checkPrompt(options)
+      if ('error' in template) throw template.error
+      return template.render(messages, options).ids.length
     },
     generate(prompt, options: GenerateCallOptions = {}) {
       return reporting(

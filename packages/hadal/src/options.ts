@@ -2,7 +2,7 @@
 // unknown name proposes the nearest known one.
 import { fileURLToPath } from 'node:url'
 import type { ForwardOptions } from '@hadal/model'
-import type { ChatOptions, GenerateCallOptions, LoadOptions } from './types.ts'
+import type { ChatOptions, GenerateCallOptions, LoadOptions, PromptOptions } from './types.ts'
 
 export class OptionError extends TypeError {
   readonly code = 'ERR_HADAL_OPTION'
@@ -118,6 +118,11 @@ export function checkChat(options: ChatOptions): void {
     checkKind('chat', options, name, 'boolean')
   if (options.tools !== undefined && !Array.isArray(options.tools))
     throw new OptionError(`chat: tools: expected an array, got ${show(options.tools)}`)
+}
+
+export function checkPrompt(options: PromptOptions): void {
+  checkNames('countTokens', options, ['tools', 'thinking', 'prefix'])
+  checkChat(options)
 }
 
 export function checkGenerate(options: GenerateCallOptions): void {

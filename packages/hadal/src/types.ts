@@ -76,6 +76,9 @@ export interface ChatOptions extends Omit<EngineChatOptions, 'constraint'> {
   readonly onFinish?: (finish: ChatFinish) => void
 }
 
+/** What of the options shapes the prompt. */
+export type PromptOptions = Pick<ChatOptions, 'tools' | 'thinking' | 'prefix'>
+
 export type GenerateCallOptions = GenerateOptions & {
   /** Called once at the end. */
   readonly onFinish?: (finish: Finish) => void
@@ -89,6 +92,8 @@ export interface LlmInfo extends ModelInfo {
   readonly kvBudgetBytes: number
   /** The chat template has a switch for thinking. */
   readonly thinkingSwitch: boolean
+  /** How calls that do not say sample: by generation_config.json. */
+  readonly sampling: { readonly temperature: number; readonly topP: number }
 }
 
 export interface Llm {
@@ -102,6 +107,8 @@ export interface Llm {
    * `break`, `return()` and `options.signal` stop the work at once.
    */
   chat(messages: readonly Message[], options?: ChatOptions): Stream<ChatPart, ChatFinish>
+  /** Tokens of the prompt that `chat` would make of these; throws what chat would throw of them. */
+  countTokens(messages: readonly Message[], options?: PromptOptions): number
   /** Continues ids, or text that is encoded with its begin-of-sentence id. */
   generate(
     prompt: Int32Array | readonly number[] | string,

@@ -3,14 +3,17 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono } from 'hono'
 import { Core, type Ctx, type RequestState } from './core.ts'
-import { notFound, toApiError } from './errors.ts'
+import { type ApiError, notFound, toApiError } from './errors.ts'
 import type { ServerOptions } from './options.ts'
 import { Page } from './page.ts'
 import { addRoute } from './routes/add.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { completionRoutes } from './routes/completions.ts'
 import { infoRoutes } from './routes/info.ts'
+import { messagesRoutes } from './routes/messages.ts'
+import { responsesRoutes } from './routes/responses.ts'
 import { checkHost, checkOrigin, corsHeaders, keyCheck } from './security.ts'
+import { anthropicErrorBody, isMessagesPath } from './wire/messages-error.ts'
 
 /** Present when Node's server made the request. */
 interface Bindings {
@@ -49,6 +52,7 @@ export function createApp(options: ServerOptions): App {
       for (const [name, value] of Object.entries(corsHeaders(origin))) headers.set(name, value)
     if (core.draining) headers.set('connection', 'close')
     headers.set('x-request-id', c.get('id'))
+    if (isMessagesPath(c.req.path)) headers.set('request-id', c.get('id'))
     const log = () => logRequest(c, core, started, incoming)
     if (outgoing && !outgoing.destroyed) outgoing.once('close', log)
     else void log()
@@ -69,16 +73,25 @@ export function createApp(options: ServerOptions): App {
   chatRoutes(app, core, addRoute)
   completionRoutes(app, core, addRoute)
   infoRoutes(app, core, addRoute)
-  app.notFound((c) => page?.respond(c.req.path, c.req.raw) ?? notFound().response())
+  messagesRoutes(app, core)
+  responsesRoutes(app, core)
+  app.notFound((c) => page?.respond(c.req.path, c.req.raw) ?? errorResponse(c, notFound()))
   app.onError((error, c) => {
     const told = toApiError(error)
     if (told.status === 500 && !c.get('job')) core.log.error(told, { id: c.get('id') })
-    return told.response()
+    return errorResponse(c, told)
   })
   return {
     core,
     fetch: (request, bindings = {}) => app.fetch(request, bindings),
   }
+}
+
+/** In the shape of the path's wire. */
+function errorResponse(c: Ctx, error: ApiError): Response {
+  return isMessagesPath(c.req.path)
+    ? error.response(anthropicErrorBody(error, c.get('id')))
+    : error.response()
 }
 
 async function logRequest(

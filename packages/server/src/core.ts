@@ -8,6 +8,7 @@ import { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import type { ServedModel } from './model.ts'
 import { defaultLimits, type Limits, type ServerOptions } from './options.ts'
+import { ResponseStore } from './wire/responses-store.ts'
 
 /** What a request leaves for its line in the log. */
 export interface RequestState {
@@ -36,6 +37,7 @@ export class Core {
   readonly metrics: Metrics = new Metrics()
   readonly bodies: BodyReader
   readonly log: Log
+  readonly responses: ResponseStore
   readonly jobs: Map<string, Job> = new Map()
   readonly modelId: string
   readonly created: number = Math.floor(Date.now() / 1000)
@@ -46,6 +48,7 @@ export class Core {
     this.options = options
     this.limits = { ...defaultLimits, ...options.limits }
     this.bodies = new BodyReader(this.limits)
+    this.responses = new ResponseStore(this.limits)
     this.modelId = options.modelId ?? 'hadal'
     const write = options.writeLog ?? ((line: string) => process.stderr.write(`${line}\n`))
     this.log = new Log(options.logLevel ?? 'requests', write)

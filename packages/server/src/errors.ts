@@ -41,9 +41,10 @@ export class ApiError extends Error {
     }
   }
 
-  response(): Response {
+  /** `body`: in the shape of another wire than OpenAI's. */
+  response(body: object = this.body()): Response {
     const headers = { 'content-type': 'application/json; charset=utf-8', ...this.headers }
-    return new Response(JSON.stringify(this.body()), { status: this.status, headers })
+    return new Response(JSON.stringify(body), { status: this.status, headers })
   }
 }
 

@@ -22,7 +22,7 @@ export interface JobSignals {
 }
 
 export interface JobOptions {
-  /** e.g. `chatcmpl`; the id is random and long enough to be a secret. */
+  /** e.g. `chatcmpl-`; the id is random and long enough to be a secret. */
   readonly prefix: string
   readonly choices: number
   /** Choices of one prompt: the prompt is counted once for each group. Default: all are. */
@@ -38,6 +38,8 @@ export interface JobContext {
   readonly limits: Limits
   readonly log: Log
 }
+
+export const newId = (prefix: string): string => prefix + randomBytes(16).toString('hex')
 
 type Next = { readonly choice: number; readonly result: IteratorResult<ServedPart, ServedFinish> }
 
@@ -63,7 +65,7 @@ export class Job {
   #resolve: () => void = () => {}
 
   constructor(options: JobOptions, context: JobContext) {
-    this.id = `${options.prefix}-${randomBytes(16).toString('hex')}`
+    this.id = newId(options.prefix)
     this.choices = options.choices
     this.#options = options
     this.#context = context
@@ -148,7 +150,8 @@ export class Job {
   /** What was done before a choice was cut off counts too. */
   async #close(stream: PartStream, choice: number): Promise<void> {
     const end = await stream.return().catch(() => undefined)
-    if (end?.done && !this.finishes.has(choice)) this.finishes.set(choice, end.value)
+    // A stream that was refused before it began has no finish.
+    if (end?.done && end.value && !this.finishes.has(choice)) this.finishes.set(choice, end.value)
   }
 
   #finish(choice: number, finish: ServedFinish): JobEvent {

@@ -1,8 +1,10 @@
 // A server's life, over real sockets: loading, clients that leave or do not read, control calls, time limits, a full
 // queue, a failing step, draining.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failedStream } from '@hadal/engine'
 import { describe, expect, it } from 'vitest'
 import type { ServedModel } from './model.ts'
+import { serve } from './serve.ts'
 import { joined, type Loose, user } from './testdata/client.ts'
 import { echoModel } from './testdata/echo.ts'
 import {
@@ -51,6 +53,27 @@ describe('loading', () => {
       status: 503,
       error: { code: 'model_failed' },
     })
+  })
+})
+
+describe('a model that refuses', () => {
+  it('ends the job, and the server closes after it', async () => {
+    const refuse = () =>
+      failedStream(
+        Object.assign(new Error('chat: unknown option "responseFormat"'), {
+          code: 'ERR_HADAL_OPTION',
+        }),
+      )
+    const model = { ...echoModel(), chat: refuse as unknown as ServedModel['chat'] }
+    const handle = await serve({ model, port: 0, logLevel: 'off' })
+    const more = { response_format: { type: 'json_object' } }
+    for (const stream of [false, true]) {
+      const reply = await post(handle.url, { messages: [user('x')], stream, ...more })
+      expect(reply.status).toBe(400)
+      expect(await reply.json()).toMatchObject({ error: { code: 'not_supported' } })
+    }
+    expect(handle.app.core.jobs.size).toBe(0)
+    await handle.drain(0)
   })
 })
 

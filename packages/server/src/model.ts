@@ -65,6 +65,8 @@ export interface ServedModel {
     readonly architecture: string
     readonly vocabularySize: number
     readonly contextLength: number
+    /** How requests that do not say sample. */
+    readonly sampling?: { readonly temperature: number; readonly topP: number }
   }
   readonly limits: { readonly maxSequences: number }
   readonly stats: ServedStats
@@ -73,6 +75,11 @@ export interface ServedModel {
     messages: readonly Message[],
     options?: ServedChatOptions,
   ): Stream<ServedPart, ChatFinish & CacheCount>
+  /** Tokens of the prompt that `chat` would make of these. */
+  countTokens?(
+    messages: readonly Message[],
+    options?: Pick<ServedChatOptions, 'tools' | 'thinking' | 'prefix'>,
+  ): number
   generate(
     prompt: Int32Array | readonly number[],
     options?: ServedGenerateOptions,

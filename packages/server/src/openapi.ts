@@ -8,6 +8,14 @@ import {
 } from './schema/chat.ts'
 import { errorBody, hadalExtension, tokenLogprob, usage } from './schema/common.ts'
 import {
+  anthropicError,
+  anthropicMessage,
+  countTokensRequest,
+  countTokensResult,
+  messageEvent,
+  messagesRequest,
+} from './schema/messages.ts'
+import {
   completion,
   completionRequest,
   detokenizeRequest,
@@ -18,6 +26,9 @@ import {
   tokenizeRequest,
   tokenizeResponse,
 } from './schema/other.ts'
+import { responseDeleted, responseEvent, responseResource } from './schema/response-events.ts'
+import { responsesRequest } from './schema/responses.ts'
+import { isMessagesPath } from './wire/messages-error.ts'
 
 const schemas = {
   ChatCompletionRequest: chatCompletionRequest,
@@ -26,6 +37,16 @@ const schemas = {
   ControlResult: controlResult,
   CompletionRequest: completionRequest,
   Completion: completion,
+  ResponsesRequest: responsesRequest,
+  Response: responseResource,
+  ResponseEvent: responseEvent,
+  ResponseDeleted: responseDeleted,
+  MessagesRequest: messagesRequest,
+  Message: anthropicMessage,
+  MessageEvent: messageEvent,
+  CountTokensRequest: countTokensRequest,
+  CountTokensResult: countTokensResult,
+  AnthropicError: anthropicError,
   Model: model,
   ModelList: modelList,
   TokenizeRequest: tokenizeRequest,
@@ -42,7 +63,7 @@ type SchemaName = keyof typeof schemas
 
 interface Operation {
   readonly paths: readonly string[]
-  readonly method: 'get' | 'post'
+  readonly method: 'get' | 'post' | 'delete'
   readonly summary: string
   readonly body?: SchemaName
   readonly answer: SchemaName | 'text' | 'document'
@@ -52,6 +73,7 @@ interface Operation {
 }
 
 const v1 = (path: string): readonly string[] => [`/v1${path}`, path]
+const anthropic = (path: string): readonly string[] => [path, `/anthropic${path}`]
 
 const operations: readonly Operation[] = [
   {
@@ -81,6 +103,41 @@ const operations: readonly Operation[] = [
     body: 'CompletionRequest',
     answer: 'Completion',
     event: 'Completion',
+  },
+  {
+    paths: v1('/responses'),
+    method: 'post',
+    summary: 'Answer in items: thinking, words, calls',
+    body: 'ResponsesRequest',
+    answer: 'Response',
+    event: 'ResponseEvent',
+  },
+  {
+    paths: v1('/responses/{id}'),
+    method: 'get',
+    summary: 'A response that is in memory',
+    answer: 'Response',
+  },
+  {
+    paths: v1('/responses/{id}'),
+    method: 'delete',
+    summary: 'Forget a response',
+    answer: 'ResponseDeleted',
+  },
+  {
+    paths: anthropic('/v1/messages'),
+    method: 'post',
+    summary: 'Answer a conversation on Anthropic’s wire',
+    body: 'MessagesRequest',
+    answer: 'Message',
+    event: 'MessageEvent',
+  },
+  {
+    paths: anthropic('/v1/messages/count_tokens'),
+    method: 'post',
+    summary: 'Tokens of a prompt',
+    body: 'CountTokensRequest',
+    answer: 'CountTokensResult',
   },
   { paths: v1('/models'), method: 'get', summary: 'The models', answer: 'ModelList' },
   { paths: v1('/models/{id}'), method: 'get', summary: 'One model', answer: 'Model' },
@@ -129,7 +186,9 @@ function operationObject(operation: Operation, path: string): Record<string, unk
   const { summary, body, open } = operation
   const error = {
     description: 'Refused',
-    content: { 'application/json': { schema: ref('Error') } },
+    content: {
+      'application/json': { schema: ref(isMessagesPath(path) ? 'AnthropicError' : 'Error') },
+    },
   }
   const unready = { description: 'Not ready', content: answerContent(operation) }
   return {
@@ -150,6 +209,14 @@ function operationObject(operation: Operation, path: string): Record<string, unk
   }
 }
 
+function paths(): Record<string, Record<string, unknown>> {
+  const all: Record<string, Record<string, unknown>> = {}
+  for (const operation of operations)
+    for (const path of operation.paths)
+      all[path] = { ...all[path], [operation.method]: operationObject(operation, path) }
+  return all
+}
+
 let made: Record<string, unknown> | undefined
 
 export function openApiDocument(): Record<string, unknown> {
@@ -158,17 +225,11 @@ export function openApiDocument(): Record<string, unknown> {
     info: {
       title: 'Hadal',
       version: '1',
-      description: "DeepSeek's and OpenAI's wire in front of a model on your own machine.",
+      description:
+        "DeepSeek's, OpenAI's and Anthropic's wire in front of a model on your own machine.",
     },
     security: [{ bearer: [] }, { key: [] }, {}],
-    paths: Object.fromEntries(
-      operations.flatMap((operation) =>
-        operation.paths.map((path) => [
-          path,
-          { [operation.method]: operationObject(operation, path) },
-        ]),
-      ),
-    ),
+    paths: paths(),
     components: {
       schemas: components(),
       securitySchemes: {

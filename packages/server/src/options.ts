@@ -24,6 +24,9 @@ export interface Limits {
   /** From arrival to the first token, and to the end. */
   readonly firstTokenMs: number
   readonly requestMs: number
+  /** Responses kept in memory for /v1/responses, the least used going first; 0 of either keeps none. */
+  readonly storedResponses: number
+  readonly storedBytes: number
   /** Silence after which a comment (or a blank) is sent, so that nobody gives up. */
   readonly commentMs: number
 }
@@ -42,6 +45,8 @@ export const defaultLimits: Limits = {
   charactersPerToken: 64,
   firstTokenMs: 600_000,
   requestMs: 3_600_000,
+  storedResponses: 256,
+  storedBytes: 32 << 20,
   commentMs: 15_000,
 }
 

@@ -1,8 +1,8 @@
 // Responses that take long: server-sent events, or one JSON body. Both send a sign of life during silence, both
 // stop the job when the client leaves, and both are pulled: what the client does not read is not made.
 import type { Ctx } from './core.ts'
-import { toApiError } from './errors.ts'
-import type { Job } from './job.ts'
+import { type ApiError, toApiError } from './errors.ts'
+import type { Job, JobEvent } from './job.ts'
 
 const encoder = new TextEncoder()
 const silence = Symbol('silence')
@@ -26,14 +26,57 @@ async function firstTurn(first: Promise<unknown>): Promise<void> {
   await Promise.race([first, turn])
 }
 
+/** How a wire writes its events. */
+export interface EventStyle {
+  /** Each event also has its `type` as its name. */
+  readonly named: boolean
+  /** The last event's data, if the wire has one. */
+  readonly done?: string
+  /** What keeps the client waiting during silence. */
+  readonly silence: string
+  readonly error: (error: ApiError) => object
+}
+
+/** DeepSeek's and OpenAI's: an error in the middle is an event `data: {"error": …}` and the end. */
+export const openAiStyle: EventStyle = {
+  named: false,
+  done: '[DONE]',
+  silence: ': keep-alive',
+  error: (error) => error.body(),
+}
+
+const eventText = (style: EventStyle, value: object): string => {
+  const name = style.named ? `event: ${(value as { type: string }).type}\n` : ''
+  return `${name}data: ${JSON.stringify(value)}`
+}
+
 /**
- * Events as DeepSeek sends them: `data: {…}`, comments during silence, `[DONE]`. An error in the middle is an event
- * `data: {"error": …}` and the end.
+ * `opening` and then what `fold` makes of each event of the job. A request that is refused at once throws before the
+ * opening, so that it still gets a status of its own.
  */
+export async function* folded<E>(
+  job: Job,
+  opening: () => Iterable<E>,
+  fold: (event: JobEvent) => Iterable<E>,
+): AsyncGenerator<E, void, void> {
+  const events = job.events()
+  const first = events.next()
+  try {
+    await firstTurn(first)
+    yield* opening()
+    for (let next = await first; !next.done; next = await events.next()) yield* fold(next.value)
+  } finally {
+    first.catch(() => {})
+    await events.return()
+  }
+}
+
+/** Server-sent events of a job. */
 export async function eventStream(
   job: Job,
   events: AsyncGenerator<object, void, void>,
   commentMs: number,
+  style: EventStyle = openAiStyle,
 ): Promise<Response> {
   let next: Promise<IteratorResult<object, void>> | undefined = events.next()
   await firstTurn(next)
@@ -44,13 +87,12 @@ export async function eventStream(
         try {
           next ??= events.next()
           const result = await within(next, commentMs)
-          if (result === silence) return controller.enqueue(line(': keep-alive'))
+          if (result === silence) return controller.enqueue(line(style.silence))
           next = undefined
-          if (!result.done) return controller.enqueue(line(`data: ${JSON.stringify(result.value)}`))
-          controller.enqueue(line('data: [DONE]'))
+          if (!result.done) return controller.enqueue(line(eventText(style, result.value)))
+          if (style.done) controller.enqueue(line(`data: ${style.done}`))
         } catch (error) {
-          const { error: told } = toApiError(error).body()
-          controller.enqueue(line(`data: ${JSON.stringify({ error: told })}`))
+          controller.enqueue(line(eventText(style, style.error(toApiError(error)))))
         }
         controller.close()
       },
@@ -79,6 +121,7 @@ export async function jsonWhenReady(
   job: Job,
   result: Promise<object>,
   commentMs: number,
+  style: Pick<EventStyle, 'error'> = openAiStyle,
 ): Promise<Response> {
   const { signal } = c.req.raw
   const leave = () => job.stop('client')
@@ -96,7 +139,7 @@ export async function jsonWhenReady(
           controller.enqueue(encoder.encode(JSON.stringify(value)))
         } catch (error) {
           // The status is gone: the body says it.
-          controller.enqueue(encoder.encode(JSON.stringify(toApiError(error).body())))
+          controller.enqueue(encoder.encode(JSON.stringify(style.error(toApiError(error)))))
         }
         controller.close()
       },

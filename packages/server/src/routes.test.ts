@@ -157,7 +157,7 @@ describe('the description', () => {
         expect([200, 404, 415], `${method} ${path}`).toContain(response.status)
         if (response.status === 404)
           expect(((await response.json()) as Loose).error.message).not.toBe('no such path')
-        const wrong = await server.fetch(url, { method: method === 'get' ? 'POST' : 'GET' })
+        const wrong = await server.fetch(url, { method: 'PATCH' })
         expect(wrong.status).toBe(405)
         expect(wrong.headers.get('allow')).toBeTruthy()
       }

@@ -55,8 +55,9 @@ export function checkOrigin(request: Request, options: ServerOptions): string | 
 export function corsHeaders(origin: string): Readonly<Record<string, string>> {
   return {
     'access-control-allow-origin': origin,
-    'access-control-allow-methods': 'GET, POST, OPTIONS',
-    'access-control-allow-headers': 'authorization, content-type, x-api-key',
+    'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
+    'access-control-allow-headers':
+      'authorization, content-type, x-api-key, anthropic-version, anthropic-beta',
     'access-control-expose-headers': 'retry-after, x-request-id',
     'access-control-max-age': '600',
     vary: 'Origin',

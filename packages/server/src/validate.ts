@@ -30,10 +30,14 @@ function valueAt(body: unknown, path: Path): unknown {
   return value
 }
 
-/** The branch of a union that the value came nearest to: the one whose first problem lies deepest. */
+/**
+ * The branch of a union that the value came nearest to: the one whose first problem lies deepest, and of those rather
+ * one of the type that the value names.
+ */
 function nearest(errors: readonly (readonly Issue[])[]): Issue | undefined {
   const firsts = errors.flatMap((issues) => issues[0] ?? [])
-  return firsts.sort((a, b) => b.path.length - a.path.length)[0]
+  const otherType = ({ path }: Issue) => Number(path.at(-1) === 'type')
+  return firsts.sort((a, b) => b.path.length - a.path.length || otherType(a) - otherType(b))[0]
 }
 
 function issueError(issue: Issue, before: Path, body: unknown): ApiError {

@@ -221,6 +221,7 @@ describe('streaming', () => {
     const parts = [...new TextEncoder().encode('hi!more')].flatMap((b) => stream.push(b))
     expect(join(parts)).toEqual([text('hi')])
     expect(stream.stopped).toBe(true)
+    expect(stream.stopText).toBe('!')
     expect(stream.end()).toEqual([])
   })
 

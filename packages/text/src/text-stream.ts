@@ -56,6 +56,7 @@ export class TextStream {
   #atStart: boolean
   #call = new CallReader()
   #calls = 0
+  #stopText: string | undefined
 
   constructor(tokenizer: Tokenizer, options: TextStreamOptions = {}) {
     this.#tokenizer = tokenizer
@@ -70,6 +71,11 @@ export class TextStream {
   /** A stop string was found; later ids give nothing. */
   get stopped(): boolean {
     return this.#mode === 'stopped'
+  }
+
+  /** The stop string that ended the answer. */
+  get stopText(): string | undefined {
+    return this.#stopText
   }
 
   /** Inside the reasoning now. */
@@ -159,6 +165,7 @@ export class TextStream {
   #meet(marker: string, parts: Part[]): void {
     if (this.#stop.includes(marker) && (this.#mode === 'answer' || this.#mode === 'start')) {
       this.#mode = 'stopped'
+      this.#stopText = marker
     } else if (marker === thinkOpen) this.#enter('reasoning')
     else if (marker === thinkClose) this.#enter('answer')
     else if (marker === toolMarkers.callsBegin) this.#enter('calls')

@@ -2,6 +2,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { createApp } from '../app.ts'
 import type { ServerOptions } from '../options.ts'
+import { isMessagesPath } from '../wire/messages-error.ts'
 import { type Echo, type EchoOptions, echoModel } from './echo.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: what comes back is judged by the document, not by types
@@ -35,14 +36,17 @@ export interface TestServer {
 
 const document = new Map<string, Loose>()
 
+const ajv = new Ajv2020({ strict: false })
 const judges = new Map<string, Loose>()
 
 /** Checks a value against the schema that the document names for it. */
 export function conforms(doc: Loose, schema: Loose, value: unknown, where: string): void {
   const key = JSON.stringify(schema)
-  const ajv = new Ajv2020({ strict: false })
-  const check = judges.get(key) ?? ajv.compile({ ...schema, components: doc.components })
-  judges.set(key, check)
+  let check = judges.get(key)
+  if (!check) {
+    check = ajv.compile({ ...schema, components: doc.components })
+    judges.set(key, check)
+  }
   if (!check(value))
     throw new Error(`${where}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(value)}`)
 }
@@ -58,22 +62,31 @@ export function checkReply(doc: Loose, path: string, method: string, reply: Repl
   const found = operation(doc, path, method)
   const where = `${method} ${path} ${reply.status}`
   if (!String(reply.headers.get('content-type')).startsWith('application/json')) return
-  const answer = found?.responses[reply.status]?.content['application/json'].schema
-  conforms(doc, answer ?? { $ref: '#/components/schemas/Error' }, reply.body, where)
+  const answer = found?.responses[reply.status] ?? found?.responses.default
+  const schema = answer?.content['application/json'].schema
+  const error = isMessagesPath(path) ? 'AnthropicError' : 'Error'
+  conforms(doc, schema ?? { $ref: `#/components/schemas/${error}` }, reply.body, where)
 }
 
 export function checkEvents(doc: Loose, path: string, events: Events): void {
   const { responses } = operation(doc, path, 'post')
   const schema = responses[200].content['text/event-stream']['x-event-schema']
   for (const chunk of events.chunks)
-    if (!('error' in chunk)) conforms(doc, schema, chunk, `event of ${path}`)
+    if (!('error' in chunk) || chunk.type === 'error')
+      conforms(doc, schema, chunk, `event of ${path}`)
     else conforms(doc, { $ref: '#/components/schemas/Error' }, chunk, `event of ${path}`)
 }
 
 /** What an SSE client makes of a body. */
 export function parseEvents(text: string): Omit<Events, 'status' | 'headers'> {
   const blocks = text.split('\n\n').filter((block) => block !== '')
-  const data = blocks.filter((block) => block.startsWith('data: ')).map((block) => block.slice(6))
+  const data = blocks.flatMap((block) => {
+    const [, name, text] = /^(?:event: (.+)\n)?data: (.*)$/s.exec(block) ?? []
+    if (text === undefined) return []
+    if (name !== undefined && JSON.parse(text).type !== name)
+      throw new Error(`event ${name}: expected that type, got ${text}`)
+    return text
+  })
   return {
     chunks: data.filter((line) => line !== '[DONE]').map((line) => JSON.parse(line)),
     done: data.at(-1) === '[DONE]',

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chat, Engine } from '@hadal/engine'
 import type { Batch, Forward, Model, ModelInfo, ModelLimits, Sampled } from '@hadal/model'
-import { createChatTemplate, type Tokenizer, toolMarkers } from '@hadal/text'
+import { createChatTemplate, type Message, type Tokenizer, toolMarkers } from '@hadal/text'
 import type { ServedChatOptions, ServedGenerateOptions, ServedModel } from '../model.ts'
 
 const specials = [
@@ -73,16 +73,26 @@ function readScript(text: string): number[] {
   })
 }
 
-/** What comes after `ids`: the script of the last user, as far as it has been said. */
+/** What comes after `ids`: the script of the last user, as far as it has been said; or what the tools said since. */
 function nextOf(ids: readonly number[]): number {
   const turn = ids.lastIndexOf(id('<｜Assistant｜>'))
   const user = ids.lastIndexOf(id('<｜User｜>'))
   if (turn < 0) return ids.length % 26 === 0 ? eosId : 97 + (ids.length % 26)
   let said = ids.slice(turn + 1)
-  if (said[0] === id('<think>') && said[1] === 10) said = said.slice(2)
+  const thinks = said[0] === id('<think>')
+  if (thinks && said[1] === 10) said = said.slice(2)
   else if (said[0] === id('</think>')) said = said.slice(1)
   const words = ids.slice(user + 1, turn)
-  return scriptOf(Buffer.from(words).toString('latin1'))[said.length] ?? eosId
+  const loop = words.indexOf(id('<｜Assistant｜>'))
+  const script =
+    loop < 0 ? Buffer.from(words).toString('latin1') : toolsSaid(words.slice(loop), thinks)
+  return scriptOf(script)[said.length] ?? eosId
+}
+
+function toolsSaid(ids: readonly number[], thinks: boolean): string {
+  const results = [...bytes.decode(ids).matchAll(/<tool>(.*?)<\/tool>/gs)].map(([, text]) => text)
+  const answer = Buffer.from(`the tools say ${results.join(' and ')}`).toString('latin1')
+  return thinks ? `noted\n[[/think]]\n\n${answer}` : answer
 }
 
 export interface EchoOptions {
@@ -189,7 +199,43 @@ export function echoModel(options: EchoOptions = {}): Echo {
     },
     chat: (messages, chatOptions: ServedChatOptions = {}) =>
       chat(engine, bytes, chatTemplate, messages, chatOptions),
+    countTokens: (messages, promptOptions = {}) =>
+      chatTemplate.render(messages, promptOptions).ids.length,
     generate: (prompt, generateOptions: ServedGenerateOptions = {}) =>
       engine.generate(prompt, generateOptions),
   }
+}
+
+export interface Asked {
+  readonly messages: readonly Message[]
+  // biome-ignore lint/suspicious/noExplicitAny: what options arrive is what tests look at
+  readonly options: any
+}
+
+/**
+ * An echo that keeps what it was asked, takes what constrains an answer (its script obeys or not), and says that
+ * `cachedTokens` of each prompt were in the cache.
+ */
+export function recordingModel(
+  options: EchoOptions = {},
+  cachedTokens = 0,
+): { readonly model: Echo; readonly seen: Asked[] } {
+  const model = echoModel(options)
+  const seen: Asked[] = []
+  const chat: Echo['chat'] = (messages, asked = {}) => {
+    seen.push({ messages, options: asked })
+    const { responseFormat: _, toolChoice: __, ...known } = asked
+    const stream = model.chat(messages, known)
+    const [next, end] = [stream.next.bind(stream), stream.return.bind(stream)]
+    type Result = Awaited<ReturnType<typeof next>>
+    const counted = (result: Result): Result =>
+      result.done && result.value
+        ? { done: true, value: { ...result.value, cachedTokens } }
+        : result
+    stream.next = () => next().then(counted)
+    stream.return = (value) => end(value).then(counted)
+    return stream
+  }
+  const own = { get: () => model.stats, enumerable: true }
+  return { seen, model: Object.defineProperty({ ...model, chat }, 'stats', own) }
 }

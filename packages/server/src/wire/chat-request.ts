@@ -4,16 +4,16 @@ import type { Message } from '@hadal/text'
 import type { Core, Ctx } from '../core.ts'
 import { invalid } from '../errors.ts'
 import type { Job } from '../job.ts'
-import type { ResponseFormat, ServedChatOptions, ServedModel, ToolChoice } from '../model.ts'
+import type { ResponseFormat, ServedChatOptions, ServedModel } from '../model.ts'
 import type {
   AssistantMessage,
   ChatCompletionRequest,
   ChatMessage,
   ChatResponseFormat,
-  ChatTool,
   TextContent,
 } from '../protocol/chat.ts'
 import { checkChoices, checkLength, given, seedOf, sharedOptions, stopTexts } from './sampling.ts'
+import { type ToolOptions, toolOptions } from './tools.ts'
 
 /** A chat, whatever wire it came by. */
 export interface ChatCall {
@@ -28,12 +28,20 @@ export interface ChatCall {
 }
 
 /** Checks that the call fits and starts it. */
-export function startChat(c: Ctx, core: Core, call: ChatCall, prefix = 'chatcmpl'): Job {
+export function startChat(
+  c: Ctx,
+  core: Core,
+  call: ChatCall,
+  { prefix, param }: { prefix: string; param: string } = {
+    prefix: 'chatcmpl-',
+    param: 'messages',
+  },
+): Job {
   const { model, messages, options, seed, choices } = call
   checkChoices('n', choices, core.limits.choices)
   const text = (m: Message) => m.content.length + (m.reasoning?.length ?? 0)
   const characters = messages.reduce((sum, message) => sum + text(message), 0)
-  checkLength('messages', characters, model, core.limits.charactersPerToken)
+  checkLength(param, characters, model, core.limits.charactersPerToken)
   if (core.log.level === 'prompts') c.set('prompt', messages)
   return core.start(c, {
     prefix,
@@ -81,29 +89,9 @@ function thinkingOf(body: ChatCompletionRequest): boolean | undefined {
   return thinking ?? enable_thinking ?? undefined
 }
 
-function toolsOf(body: ChatCompletionRequest): {
-  tools?: readonly ChatTool[]
-  toolChoice?: ToolChoice
-} {
-  const tools = body.tools?.length ? body.tools.map(plainTool) : undefined
-  const choice = body.tool_choice ?? 'auto'
-  if (choice === 'none') return {}
-  if (!tools) {
-    if (choice === 'auto') return {}
-    throw invalid('tool_choice', 'expected tools beside it, got none')
-  }
-  if (typeof choice === 'object' && !tools.some((t) => t.function.name === choice.function.name))
-    throw invalid(
-      'tool_choice.function.name',
-      `expected one of ${tools.map((t) => t.function.name).join(', ')}, got ${choice.function.name}`,
-    )
-  if (choice === 'auto') return { tools }
-  return { tools, toolChoice: choice === 'required' ? choice : { name: choice.function.name } }
-}
-
-/** Without nulls, which a template would print. */
-function plainTool({ type, function: { name, ...rest } }: ChatTool): ChatTool {
-  return { type, function: { name, ...given(rest) } } as ChatTool
+function toolsOf({ tools, tool_choice: choice }: ChatCompletionRequest): ToolOptions {
+  const chosen = typeof choice === 'object' && choice ? { name: choice.function.name } : choice
+  return toolOptions(tools, chosen ?? 'auto', 'tool_choice.function.name')
 }
 
 function formatOf(format: ChatResponseFormat | null | undefined): {

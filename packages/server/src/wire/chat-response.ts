@@ -71,7 +71,11 @@ class Choice {
   }
 }
 
-function logprobsOf(call: ChatCall, own: TextTokens, part: ServedPart): ChoiceLogprobs | null {
+export function logprobsOf(
+  call: ChatCall,
+  own: TextTokens,
+  part: ServedPart,
+): ChoiceLogprobs | null {
   if (!call.options.partTokens) return null
   if (part.type !== 'text' && part.type !== 'reasoning') return null
   const list = tokenLogprobs(call.model.tokenizer, own.of(part))
@@ -80,7 +84,7 @@ function logprobsOf(call: ChatCall, own: TextTokens, part: ServedPart): ChoiceLo
     : { content: null, reasoning_content: list }
 }
 
-const textTokens = ({ model, options }: ChatCall): TextTokens =>
+export const textTokens = ({ model, options }: ChatCall): TextTokens =>
   new TextTokens(model.tokenizer, options.prefix ?? false)
 
 export async function* chatChunks(

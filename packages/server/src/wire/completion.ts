@@ -97,7 +97,7 @@ export function startCompletion(
   })
   const choices = list.length * n
   const job = core.start(c, {
-    prefix: 'cmpl',
+    prefix: 'cmpl-',
     choices,
     perPrompt: n,
     start: (choice, { signal }) => {
