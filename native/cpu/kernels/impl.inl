@@ -36,11 +36,14 @@ struct WConverted : WF32 {
   static constexpr float kFactor = 1.0f;
 };
 
-// Every line of four vectors of weights.
-template <typename T>
+// Asks for what lies kAhead bytes after `count` weights at p, into the second-level cache: weights that meet
+// few rows of x come from memory, several rows side by side, which no hardware prefetcher follows, and the
+// first level has no room for what is not wanted yet. Past the end of a matrix it is harmless.
+constexpr int64_t kAhead = 32 << 10;
+template <int64_t kCount, typename T>
 inline void prefetch(const T* p) {
-  for (int64_t i = 0; i < 4 * kLanes * static_cast<int64_t>(sizeof(T)); i += 64)
-    __builtin_prefetch(reinterpret_cast<const char*>(p) + i);
+  for (int64_t i = 0; i < kCount * static_cast<int64_t>(sizeof(T)); i += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(p) + kAhead + i, 0, 2);
 }
 
 template <typename W>
@@ -55,14 +58,11 @@ template <typename W, int RM, int RN>
 inline void tile_columns(F32 (&acc)[RM][RN], const float* const* x, const typename W::T* const* w, int64_t begin,
                          int64_t end) {
   int64_t k = begin;
-  // One token: the weights come from memory, eight short rows side by side, which no hardware prefetcher
-  // follows; ask for the rows of the next tile. A prefetch past the end of the matrix is harmless.
-  [[maybe_unused]] const int64_t ahead = (w[RN - 1] - w[0]) / (RN > 1 ? RN - 1 : 1) * RN;
   if constexpr (RM < 4) {  // few rows share a weight: convert four vectors at a time
     for (; k + 4 * kLanes <= end; k += 4 * kLanes) {
       for (int n = 0; n < RN; ++n) {
         F32 wv[4];
-        if constexpr (RM == 1 && RN > 1) prefetch(w[n] + k + ahead);
+        prefetch<4 * kLanes>(w[n] + k);
         W::get4(w[n] + k, wv);
         for (int j = 0; j < 4; ++j)
           for (int m = 0; m < RM; ++m) acc[m][n] = fma(load(x[m] + k + j * kLanes), wv[j], acc[m][n]);
@@ -124,7 +124,7 @@ inline void tile(const GemmArgs& a, int64_t m0, int64_t n0) {
 
 template <typename W, int RM>
 inline void rows(const GemmArgs& a, int64_t m0) {
-  constexpr int RN = RM == 1 ? 8 : 4;  // enough independent chains to hide the latency of an FMA
+  constexpr int RN = 4;  // enough independent chains to hide the latency of an FMA
   int64_t n = 0;
   for (; n + RN <= a.N; n += RN) tile<W, RM, RN>(a, m0, n);
   for (; n < a.N; ++n) tile<W, RM, 1>(a, m0, n);

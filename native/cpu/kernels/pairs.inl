@@ -68,15 +68,10 @@ inline void pair_columns(F32 (&acc)[RM][RN], const uint16_t* const* x, const typ
       for (int m = 0; m < RM; ++m) acc[m][n] = _mm512_dpbf16_ps(acc[m][n], xv[m][1], wv[1]);
     }
   };
-  // Few rows of x: the weights come from memory, several short rows side by side, which no hardware
-  // prefetcher follows; ask for the rows of the next tile. A prefetch past the matrix is harmless.
-  [[maybe_unused]] const int64_t ahead = RN > 1 ? (w[RN - 1] - w[0]) / (RN - 1) * RN : 0;
   int64_t k = begin;
   for (; k + kStep <= end; k += kStep)
     turn(k, [&](const typename W::T* p, Pair (&wv)[2]) {
-      if constexpr (RM < 4 && RN > 1)
-        for (size_t line = 0; line < kStep * sizeof(*p); line += 64)
-          __builtin_prefetch(reinterpret_cast<const char*>(p + ahead) + line);
+      if constexpr (RM < 4) prefetch<kStep>(p);
       W::get(p, wv);
     });
   if (k < end) turn(k, [&](const typename W::T* p, Pair (&wv)[2]) { W::get_tail(p, end - k, wv); });
@@ -110,7 +105,7 @@ inline void pair_tile(const PairArgs& a, int64_t m0, int64_t n0) {
 // Tile shapes: as many sums as fit in 32 registers beside their parts, the operands and the tables.
 template <typename W, int RM>
 inline void pair_rows(const PairArgs& a, int64_t m0) {
-  constexpr int RN = RM == 1 ? 8 : RM == 2 ? 4 : 3;
+  constexpr int RN = RM <= 2 ? 4 : 3;
   int64_t n = 0;
   for (; n + RN <= a.N; n += RN) pair_tile<W, RM, RN>(a, m0, n);
   for (; n < a.N; ++n) pair_tile<W, RM, 1>(a, m0, n);
@@ -153,6 +148,7 @@ void pack_pairs(uint16_t* y, const float* x, int64_t n, bool codes) {
 void convert_codes(uint16_t* y, const uint8_t* w, int64_t n) {
   Pair v[2];
   for (int64_t k = 0; k < n; k += kStep) {
+    prefetch<kStep>(w + k);
     if (k + kStep <= n) PairE4M3::get(w + k, v);
     else PairE4M3::get_tail(w + k, n - k, v);
     _mm512_storeu_si512(y + k, reinterpret_cast<__m512i>(v[0]));
