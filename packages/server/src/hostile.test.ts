@@ -151,7 +151,13 @@ describe('values', () => {
     ])
       await fine(
         await send({
-          messages: [user(piece.startsWith('[[') ? piece.repeat(300) : `[[${piece}*3000]]`)],
+          messages: [
+            user(
+              piece.startsWith('[[')
+                ? piece.repeat(300)
+                : `[[calls]][[call]]function[[sep]][[${piece}*1000]]`,
+            ),
+          ],
         }),
       )
     await alive(server)

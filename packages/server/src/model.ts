@@ -31,6 +31,7 @@ interface LaterOptions {
   readonly responseFormat?: ResponseFormat
   readonly toolChoice?: ToolChoice
   readonly priority?: number
+  readonly cacheSalt?: string
 }
 
 export type ServedChatOptions = Omit<ChatOptions, keyof LaterOptions> & LaterOptions

@@ -216,6 +216,32 @@ describe('streaming', () => {
     expect(stream.push('x'.charCodeAt(0))).toEqual([reasoning('<x')])
   })
 
+  // A model can be made to write any of these; the loop that reads them serves everybody.
+  const call = callsBegin + callBegin
+  it.each([
+    ['brackets', '', '['],
+    ['beginnings of tags', '', '<'],
+    ['beginnings of markers', '', callsBegin.slice(0, -1)],
+    ['line ends of thinking', '', '\n'],
+    ['line ends, then more', '', `${'\n'.repeat(5000)}a`],
+    ['calls without end', callsBegin, '<'],
+    ['a call without separator', call, 'x'],
+    ['braces in a call', `${call}f${separator}`, '{'],
+    ['backticks in a call', `${call}f${separator}`, '`'],
+    ['spaces in a call', `${call}f${separator}{`, ' '],
+    ['spaces for a name', `${call}function${separator}`, ' '],
+    ['a name of line ends', `${call}function${separator}`, '\n'],
+    ['fences in a call', `${call}function${separator}f\n\`\`\`json\n`, '``` '],
+  ])('takes 30,000 bytes of %s in its stride', (_, head, piece) => {
+    const input = new TextEncoder().encode(head + piece.repeat(Math.ceil(30_000 / piece.length)))
+    const started = performance.now()
+    for (const toolDeltas of [false, true])
+      feed(bytes, [...input, ...new TextEncoder().encode(callEnd)], {
+        ...{ toolDeltas, opensReasoning: head === '', stop: ['stop'] },
+      })
+    expect(performance.now() - started).toBeLessThan(3000)
+  })
+
   it('stops at the stop string and stays silent', () => {
     const stream = new TextStream(bytes, { stop: ['!'] })
     const parts = [...new TextEncoder().encode('hi!more')].flatMap((b) => stream.push(b))

@@ -153,9 +153,10 @@ export class TextStream {
     if (this.#atStart) body = body.replace(/^\n+/, '')
     // Ends of lines wait: before </think> they are the tag's.
     if (type === 'reasoning') {
-      const trimmed = body.replace(/\n+$/, '')
-      this.#newlines = body.slice(trimmed.length)
-      body = trimmed
+      let end = body.length
+      while (end > 0 && body[end - 1] === '\n') end--
+      this.#newlines = body.slice(end)
+      body = body.slice(0, end)
     }
     if (body === '') return
     this.#atStart = false

@@ -12,7 +12,15 @@ import type {
   ChatResponseFormat,
   TextContent,
 } from '../protocol/chat.ts'
-import { checkChoices, checkLength, given, seedOf, sharedOptions, stopTexts } from './sampling.ts'
+import {
+  checkChoices,
+  checkLength,
+  given,
+  saltOf,
+  seedOf,
+  sharedOptions,
+  stopTexts,
+} from './sampling.ts'
 import { type ToolOptions, toolOptions } from './tools.ts'
 
 /** A chat, whatever wire it came by. */
@@ -37,7 +45,8 @@ export function startChat(
     param: 'messages',
   },
 ): Job {
-  const { model, messages, options, seed, choices } = call
+  const { model, messages, seed, choices } = call
+  const options = { ...call.options, ...saltOf(c) }
   checkChoices('n', choices, core.limits.choices)
   const text = (m: Message) => m.content.length + (m.reasoning?.length ?? 0)
   const characters = messages.reduce((sum, message) => sum + text(message), 0)
