@@ -1,14 +1,7 @@
 // Requests to the server that sent this page. Every address is relative: there is no other origin to talk to.
 import { createParser } from 'eventsource-parser'
 import { ApiError, errorMessage, failureOf } from './errors.ts'
-import type {
-  ChatChunk,
-  ChatRequest,
-  HealthDown,
-  HealthLoading,
-  HealthOk,
-  ModelList,
-} from './wire.ts'
+import type { ChatChunk, ChatRequest, Health, ModelList } from './wire.ts'
 
 const keyName = 'hadal.key'
 
@@ -106,8 +99,6 @@ export async function endThinking(completionId: string): Promise<void> {
   const response = await send(address, { method: 'POST' })
   if (!response.ok) throw new ApiError(await failureOf(response))
 }
-
-export type Health = HealthOk | HealthLoading | HealthDown
 
 /** 503 carries a body of the same kind. */
 export async function fetchHealth(): Promise<Health> {
