@@ -112,9 +112,14 @@ export async function fetchHealth(): Promise<Health> {
   }
 }
 
+/** The same model with thinking off and on, which the page says in each request. */
+const aliases = ['deepseek-chat', 'deepseek-reasoner']
+
+/** The served model first. */
 export async function fetchModels(): Promise<string[]> {
   const response = await send('/v1/models')
   if (!response.ok) throw new ApiError(await failureOf(response))
   const list = (await response.json()) as ModelList
-  return list.data.map((model) => model.id)
+  const ids = list.data.map(({ id }) => id)
+  return ids.filter((id, i) => i === 0 || !aliases.includes(id))
 }
