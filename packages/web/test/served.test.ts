@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { contentSecurityPolicy } from '../src/index.ts'
 import { browserPath, launchBrowser, openPage, type Watched } from './browser.ts'
 
@@ -32,7 +32,7 @@ async function serve(args: readonly string[]): Promise<Served> {
   child.stderr.on('data', (data) => {
     err += data
   })
-  await expect.poll(() => err, { timeout: 30_000 }).toContain('ready')
+  await vi.waitFor(() => expect(err).toContain('ready'), { timeout: 30_000 })
   return { url: /at (http:\S+)/.exec(out)?.[1] ?? '', child, exit }
 }
 
@@ -44,7 +44,10 @@ let page: Page
 const open = async (settings: object = { temperature: 0 }) => {
   watched = await openPage(browser, served.url)
   page = watched.page
-  await page.evaluate((json) => localStorage.setItem('hadal.settings', json), JSON.stringify(settings))
+  await page.evaluate(
+    (json) => localStorage.setItem('hadal.settings', json),
+    JSON.stringify(settings),
+  )
   await page.reload()
 }
 const button = (name: string) => page.getByRole('button', { name, exact: true })
@@ -61,7 +64,10 @@ const ask = async (text: string) => {
   await idle()
 }
 const statistics = async () => {
-  await page.getByRole('button', { name: /^Statistics: [\d.]+ tokens\/s, \d+ tokens$/ }).last().click()
+  await page
+    .getByRole('button', { name: /^Statistics: [\d.]+ tokens\/s, \d+ tokens$/ })
+    .last()
+    .click()
   const text = await page.getByRole('dialog', { name: 'Statistics' }).textContent()
   await page.keyboard.press('Escape')
   return text ?? ''
@@ -190,6 +196,19 @@ describe.skipIf(!browserPath)('the chat page that hadal serve sends', () => {
     const cached = /From the cache(\d+) \((\d+) %\)/.exec(await statistics())
     expect(Number(cached?.[1])).toBeGreaterThanOrEqual(64)
     expect(await metric('hadal_prefix_cache_hit_tokens_total')).toBeGreaterThanOrEqual(64)
+  })
+
+  test('what people multiply stays whole in the thinking', async () => {
+    await open()
+    await ask('What is 47 * 36?')
+    await thought().click()
+    const text = (await page.locator('.thinking-text').textContent()) ?? ''
+    expect(text).toMatch(/\d\*\d/)
+    expect(await page.locator('.thinking-text em').count()).toBe(0)
+    await button('Settings').click()
+    await page.getByRole('tab', { name: 'Answers' }).click()
+    // Names of the same model with thinking off and on, which Think decides.
+    expect(await page.getByText('deepseek-reasoner').count()).toBe(0)
   })
 
   test('a server with a key: asked for, refused, taken, kept over a reload', async () => {

@@ -294,7 +294,8 @@ test('a wanted key is asked for once it is wanted', async () => {
 })
 
 test('tool calls are put together from their pieces', async () => {
-  const call = (index: number, part: Omit<ToolCallDelta, 'index'>) => delta({ tool_calls: [{ index, ...part }] })
+  const call = (index: number, part: Omit<ToolCallDelta, 'index'>) =>
+    delta({ tool_calls: [{ index, ...part }] })
   script = [
     [
       call(1, { id: 'b', function: { name: 'second', arguments: '' } }),

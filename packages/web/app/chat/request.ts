@@ -20,7 +20,10 @@ export function buildRequest(
     const last = resume && index === line.length - 1
     if (message.role === 'assistant' && !last && message.content === '') continue
     const { role, content, reasoning } = message
-    const resumed = last && { prefix: true as const, ...(reasoning && { reasoning_content: reasoning }) }
+    const resumed = last && {
+      prefix: true as const,
+      ...(reasoning && { reasoning_content: reasoning }),
+    }
     messages.push({ role, content, ...resumed })
   }
   const { thinking, thinkingBudget, maxTokens, temperature, topP } = settings
