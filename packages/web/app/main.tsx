@@ -15,9 +15,9 @@ const chats = createChatStore(await openChatDb())
 const settings = createSettings(localStorage)
 const server = createServerStore()
 
-function model(): string {
+function model(): string | undefined {
   const state = server.getState().server
-  if (state.type !== 'ok') return settings.getState().model ?? 'default'
+  if (state.type !== 'ok') return undefined
   const { model: chosen } = settings.getState()
   return chosen && state.models.includes(chosen) ? chosen : (state.models[0] ?? state.model)
 }

@@ -3,11 +3,11 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import { fetchHealth, fetchModels } from './api/client.ts'
 import { ApiError, type Failure } from './api/errors.ts'
-import type { HealthDown, HealthLoading } from './api/wire.ts'
+import type { Health } from './api/wire.ts'
 
 export type ServerState =
   | { type: 'unknown' }
-  | { type: 'loading'; progress: HealthLoading['progress'] }
+  | { type: 'loading'; progress: Health['progress'] }
   | { type: 'ok'; model: string; models: readonly string[]; contextLength: number | undefined }
   /** It answers, but there is no model behind it. */
   | { type: 'failed'; message: string }
@@ -34,7 +34,7 @@ interface Probe {
   keyWanted: boolean
 }
 
-function downText({ status, error }: HealthDown): string {
+function downText({ status, error }: Health): string {
   if (error) return `${error[0]?.toUpperCase()}${error.slice(1)}.`
   return status === 'draining' ? 'The server is shutting down.' : 'The server has no model.'
 }

@@ -119,6 +119,15 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await page.getByRole('button', { name: /^Thought for/ }).waitFor()
   })
 
+  test('an answer that never came is said, with its thinking in sight', async () => {
+    mock.state.script = { thinking: 'Hm. I do not know.', answer: '' }
+    await ask('What is it?')
+    await page.getByText('The model ended without an answer.').waitFor()
+    const head = page.getByRole('button', { name: /^Thought for/ })
+    expect(await head.getAttribute('aria-expanded')).toBe('true')
+    await button('Regenerate').waitFor()
+  })
+
   test('regenerate, edit and branch, switch between versions, delete and undo', async () => {
     await ask('What is 47 * 36?')
     await button('Regenerate').click()

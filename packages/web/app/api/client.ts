@@ -1,14 +1,7 @@
 // Requests to the server that sent this page. Every address is relative: there is no other origin to talk to.
 import { createParser } from 'eventsource-parser'
 import { ApiError, errorMessage, failureOf } from './errors.ts'
-import type {
-  ChatChunk,
-  ChatRequest,
-  HealthDown,
-  HealthLoading,
-  HealthOk,
-  ModelList,
-} from './wire.ts'
+import type { ChatChunk, ChatRequest, Health, ModelList } from './wire.ts'
 
 const keyName = 'hadal.key'
 
@@ -107,8 +100,6 @@ export async function endThinking(completionId: string): Promise<void> {
   if (!response.ok) throw new ApiError(await failureOf(response))
 }
 
-export type Health = HealthOk | HealthLoading | HealthDown
-
 /** 503 carries a body of the same kind. */
 export async function fetchHealth(): Promise<Health> {
   const response = await send('/health')
@@ -121,9 +112,14 @@ export async function fetchHealth(): Promise<Health> {
   }
 }
 
+/** The same model with thinking off and on, which the page says in each request. */
+const aliases = ['deepseek-chat', 'deepseek-reasoner']
+
+/** The served model first. */
 export async function fetchModels(): Promise<string[]> {
   const response = await send('/v1/models')
   if (!response.ok) throw new ApiError(await failureOf(response))
   const list = (await response.json()) as ModelList
-  return list.data.map((model) => model.id)
+  const ids = list.data.map(({ id }) => id)
+  return ids.filter((id, i) => i === 0 || !aliases.includes(id))
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ApiError, type Failure } from '../api/errors.ts'
-import type { ChatChunk, ChatRequest } from '../api/wire.ts'
+import type { ChatChunk, ChatRequest, HadalExtension, ToolCallDelta } from '../api/wire.ts'
 import { createSettings, type SettingsStore } from '../settings.ts'
 import {
   type AnswerContext,
@@ -45,16 +45,26 @@ const delta = (part: ChatChunk['choices'][number]['delta'], finish?: 'stop' | 'l
 })
 const think = (text: string) => delta({ reasoning_content: text })
 const say = (text: string, finish?: 'stop' | 'length') => delta({ content: text }, finish)
+const hadal: HadalExtension = {
+  ttft_ms: 90,
+  tokens_per_second: 50,
+  reasoning_ms: 0,
+  stopped: null,
+  cost: { amount: 0.002, currency: 'USD' },
+}
 const usage = (completion: number, reasoning: number): ChatChunk => ({
   id: 'chatcmpl-1',
   choices: [],
   usage: {
     prompt_tokens: 20,
     completion_tokens: completion,
+    total_tokens: 20 + completion,
     prompt_cache_hit_tokens: 8,
+    prompt_cache_miss_tokens: 12,
+    prompt_tokens_details: { cached_tokens: 8 },
     completion_tokens_details: { reasoning_tokens: reasoning },
   },
-  hadal: { ttft_ms: 90, tokens_per_second: 50, cost: { amount: 0.002, currency: 'USD' } },
+  hadal,
 })
 
 beforeEach(async () => {
@@ -125,7 +135,7 @@ test('the server’s own measure of the thinking wins', async () => {
       think('hm'),
       100,
       say('Yes', 'stop'),
-      { ...usage(2, 1), hadal: { reasoning_ms: 167, ttft_ms: 90 } },
+      { ...usage(2, 1), hadal: { ...hadal, reasoning_ms: 167 } },
     ],
   ]
   await finish(ask(context, 'Hm?'))
@@ -284,10 +294,11 @@ test('a wanted key is asked for once it is wanted', async () => {
 })
 
 test('tool calls are put together from their pieces', async () => {
-  const call = (index: number, part: object) => delta({ tool_calls: [{ index, ...part }] })
+  const call = (index: number, part: Omit<ToolCallDelta, 'index'>) =>
+    delta({ tool_calls: [{ index, ...part }] })
   script = [
     [
-      call(1, { id: 'b', function: { name: 'second' } }),
+      call(1, { id: 'b', function: { name: 'second', arguments: '' } }),
       call(1, { function: { arguments: '{"x"' } }),
       call(1, { function: { arguments: ':1}' } }),
       { ...delta({}), choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' as const }] },
@@ -296,6 +307,30 @@ test('tool calls are put together from their pieces', async () => {
   await finish(ask(context, 'Tools'))
   expect(last().toolCalls[1]).toEqual({ id: 'b', name: 'second', arguments: '{"x":1}' })
   expect(last().toolCalls[0]).toEqual({ id: '', name: '', arguments: '' })
+})
+
+test('the model is named once the server has said its name, while a request waits too', async () => {
+  let name: string | undefined
+  context.model = () => name
+  script = [[{ kind: 'loading' }], [say('Loaded', 'stop')]]
+  const work = ask(context, 'Early')
+  await vi.advanceTimersByTimeAsync(10)
+  name = 'r1'
+  await finish(work)
+  expect(requests.map((request) => Object.hasOwn(request, 'model'))).toEqual([false, true])
+  expect(requests[1]?.model).toBe('r1')
+})
+
+test.each([
+  ['shutdown', { type: 'error', message: expect.stringContaining('shut down') }],
+  ['timeout', { type: 'error', message: expect.stringContaining('time limit') }],
+  ['cancelled', { type: 'stopped' }],
+] as const)('an answer that the server cut says why: %s', async (stopped, outcome) => {
+  const reason = stopped === 'cancelled' ? 'stop' : 'insufficient_system_resource'
+  const end = { id: 'c', choices: [{ index: 0, delta: {}, finish_reason: reason }] } as const
+  script = [[say('Half'), end, { ...usage(2, 0), hadal: { ...hadal, stopped } }]]
+  await finish(ask(context, 'Long'))
+  expect(last()).toMatchObject({ content: 'Half', outcome })
 })
 
 test('how long to wait', () => {

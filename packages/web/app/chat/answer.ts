@@ -13,8 +13,8 @@ import type { Message, Outcome } from './types.ts'
 export interface AnswerContext {
   chats: ChatStore
   settings: SettingsStore
-  /** The model to ask, as the server names it. */
-  model(): string
+  /** The model to ask, as the server names it; undefined while the server has not said which it has. */
+  model(): string | undefined
   /** Asks the reader for an API key; false when they decline. */
   askKey(): Promise<boolean>
   /** Tells the status line that the server cannot be reached, or can again. */
@@ -88,7 +88,9 @@ async function attemptUntilDone(attempt: Attempt): Promise<Outcome | undefined> 
   for (let tries = 0; ; tries++) {
     try {
       update({ phase: { type: 'sent' } })
-      for await (const chunk of stream(request, signal)) {
+      // Not before: the name may become known only while this request waits.
+      const model = context.model()
+      for await (const chunk of stream({ ...request, ...(model && { model }) }, signal)) {
         if (!sink.started) update({ completionId: chunk.id })
         sink.push(chunk)
       }
@@ -124,7 +126,7 @@ async function run(context: AnswerContext, base: Message, resume: boolean): Prom
   chats.getState().runs[chatId]?.stop()
   const { messages } = chats.getState()
   const line = ancestors(resume ? base.id : (base.parentId ?? ''), messages)
-  const request = buildRequest(line, context.settings.getState(), context.model(), resume)
+  const request = buildRequest(line, context.settings.getState(), resume)
   const controller = new AbortController()
   const update = (patch: Partial<Run>) => {
     const current = chats.getState().runs[chatId]

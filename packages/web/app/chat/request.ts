@@ -11,7 +11,6 @@ import type { Message } from './types.ts'
 export function buildRequest(
   line: readonly Message[],
   settings: Settings,
-  model: string,
   resume: boolean,
 ): ChatRequest {
   const messages: WireMessage[] = []
@@ -20,24 +19,22 @@ export function buildRequest(
   for (const [index, message] of line.entries()) {
     const last = resume && index === line.length - 1
     if (message.role === 'assistant' && !last && message.content === '') continue
-    const wire: WireMessage = { role: message.role, content: message.content }
-    if (last) {
-      wire.prefix = true
-      if (message.reasoning) wire.reasoning_content = message.reasoning
+    const { role, content, reasoning } = message
+    const resumed = last && {
+      prefix: true as const,
+      ...(reasoning && { reasoning_content: reasoning }),
     }
-    messages.push(wire)
+    messages.push({ role, content, ...resumed })
   }
-  const request: ChatRequest = {
-    model,
+  const { thinking, thinkingBudget, maxTokens, temperature, topP } = settings
+  return {
     messages,
     stream: true,
     stream_options: { include_usage: true },
-    thinking: { type: settings.thinking ? 'enabled' : 'disabled' },
+    thinking: { type: thinking ? 'enabled' : 'disabled' },
+    ...(thinking && thinkingBudget !== null && { max_reasoning_tokens: thinkingBudget }),
+    ...(maxTokens !== null && { max_tokens: maxTokens }),
+    ...(temperature !== null && { temperature }),
+    ...(topP !== null && { top_p: topP }),
   }
-  if (settings.thinking && settings.thinkingBudget !== null)
-    request.max_reasoning_tokens = settings.thinkingBudget
-  if (settings.maxTokens !== null) request.max_tokens = settings.maxTokens
-  if (settings.temperature !== null) request.temperature = settings.temperature
-  if (settings.topP !== null) request.top_p = settings.topP
-  return request
 }

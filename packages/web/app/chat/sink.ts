@@ -1,6 +1,6 @@
 // Gathers the deltas of one answer into its message. Tokens can come faster than frames: the state changes at
 // most every 40 ms, the database about once a second.
-import type { ChatChunk, Timings, ToolCallDelta, Usage } from '../api/wire.ts'
+import type { ChatChunk, FinishReason, HadalExtension, ToolCallDelta, Usage } from '../api/wire.ts'
 import type { ChatStore, RunPhase } from './store.ts'
 import type { Message, Outcome, Stats, ToolCall } from './types.ts'
 
@@ -42,7 +42,7 @@ function addToolCalls(calls: readonly ToolCall[], deltas: readonly ToolCallDelta
 }
 
 /** The server's measure, which the network does not blur; its clock starts with the request, ours with thinking. */
-function thinkingTime(timings: Timings | undefined): number | undefined {
+function thinkingTime(timings: HadalExtension | undefined): number | undefined {
   if (!timings?.reasoning_ms || typeof timings.ttft_ms !== 'number') return undefined
   return Math.max(0, timings.reasoning_ms - timings.ttft_ms)
 }
@@ -55,8 +55,7 @@ export function sumStats(
   seen: { ttftMs: number; answerMs: number },
 ): Stats {
   const old = before?.cost
-  // A server without a price list may send null.
-  const cost = timings?.cost ?? undefined
+  const cost = timings?.cost
   const total =
     cost && old?.currency === cost.currency ? { ...cost, amount: cost.amount + old.amount } : cost
   const pace =
@@ -65,7 +64,7 @@ export function sumStats(
     promptTokens: usage.prompt_tokens,
     completionTokens: (before?.completionTokens ?? 0) + usage.completion_tokens,
     reasoningTokens:
-      (before?.reasoningTokens ?? 0) + (usage.completion_tokens_details?.reasoning_tokens ?? 0),
+      (before?.reasoningTokens ?? 0) + usage.completion_tokens_details.reasoning_tokens,
     cachedTokens: usage.prompt_cache_hit_tokens,
     ttftMs: timings?.ttft_ms ?? before?.ttftMs ?? seen.ttftMs,
     tokensPerSecond: timings?.tokens_per_second ?? pace,
@@ -73,13 +72,16 @@ export function sumStats(
   }
 }
 
-function outcomeOf(reason: string): Outcome {
-  if (reason === 'length') return { type: 'length' }
+/** `stopped` comes in the last chunk, after the reason. */
+function outcomeOf(reason: FinishReason, stopped: HadalExtension['stopped'] | undefined): Outcome {
+  if (stopped === 'shutdown')
+    return { type: 'error', message: 'The server was shut down in the middle of this answer.' }
+  if (stopped === 'timeout')
+    return { type: 'error', message: 'The server’s time limit cut this answer.' }
+  if (stopped === 'cancelled') return { type: 'stopped' }
   if (reason === 'insufficient_system_resource')
-    return { type: 'error', message: 'The server ran out of memory for this answer.' }
-  if (reason === 'content_filter')
-    return { type: 'error', message: 'The server withheld the rest of this answer.' }
-  return { type: 'done' }
+    return { type: 'error', message: 'The server broke this answer off.' }
+  return { type: reason === 'length' ? 'length' : 'done' }
 }
 
 /** The message as it grows; written to the state now and then. */
@@ -116,7 +118,8 @@ export function createSink(options: SinkOptions): Sink {
   const reasoningBefore = base.reasoningMs ?? 0
   let thinkingSince: number | undefined
   let firstTokenAt: number | undefined
-  let ended: Outcome | undefined
+  let reason: FinishReason | undefined
+  let stopped: HadalExtension['stopped'] | undefined
   let phase: RunPhase['type'] = 'sent'
 
   // The message first: at no moment does the page show an answer's phase with a thinking's state.
@@ -153,7 +156,8 @@ export function createSink(options: SinkOptions): Sink {
       if (chunk.model) message.model = chunk.model
       const choice = chunk.choices?.[0]
       if (choice?.delta) addDelta(choice.delta)
-      if (choice?.finish_reason) ended = outcomeOf(choice.finish_reason)
+      reason = choice?.finish_reason ?? reason
+      stopped = chunk.hadal?.stopped ?? stopped
       const first = firstTokenAt ?? now()
       const seen = { ttftMs: first - startedAt, answerMs: now() - first }
       if (chunk.usage) message.stats = sumStats(base.stats, chunk.usage, chunk, seen)
@@ -163,7 +167,7 @@ export function createSink(options: SinkOptions): Sink {
     },
     finish(outcome) {
       endThinking()
-      message.outcome = outcome ?? ended ?? { type: 'done' }
+      message.outcome = outcome ?? outcomeOf(reason ?? 'stop', stopped)
       draft.flush(true)
     },
   }

@@ -71,3 +71,12 @@ test('a chat as Markdown holds the shown branch', () => {
   expect(text).toContain('<details><summary>Thinking</summary>\n\nhm\n\n</details>\n\nFirst')
   expect(text).not.toContain('Second')
 })
+
+test('a question and an answer of the same millisecond stay together, in whatever order they lie', () => {
+  const question = { id: 'q', parentId: null, role: 'user', createdAt: 5, content: 'Q' }
+  const answer = { id: 'a', parentId: 'q', role: 'assistant', createdAt: 5, content: 'A' }
+  const chats = [{ title: 'T', selected: { root: 'q', q: 'a' }, messages: [answer, question] }]
+  const { messages } = importChats(JSON.stringify({ format: 'hadal-chats', chats }))
+  expect(messages.map(({ content }) => content)).toEqual(['Q', 'A'])
+  expect(messages[1]?.parentId).toBe(messages[0]?.id)
+})

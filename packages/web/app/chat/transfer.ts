@@ -60,14 +60,29 @@ function readToolCalls(value: unknown): ToolCall[] {
   }))
 }
 
+/** Oldest first, but none before its parent: a question and its answer may be of the same millisecond. */
+function parentsFirst(items: readonly Fields[]): Fields[] {
+  const time = (item: Fields) => number(item.createdAt) ?? 0
+  const byId = new Map(items.map((item) => [text(item.id), item]))
+  const done = new Set<Fields>()
+  for (const item of [...items].sort((a, b) => time(a) - time(b))) {
+    const line = new Set<Fields>()
+    let at: Fields | undefined = item
+    while (at && !done.has(at) && !line.has(at)) {
+      line.add(at)
+      at = byId.get(text(at.parentId))
+    }
+    // Where the line runs in a circle, the item becomes a root.
+    const circle = at !== undefined && line.has(at)
+    for (const each of circle ? [item] : [...line].reverse()) done.add(each)
+  }
+  return [...done]
+}
+
 function readMessages(list: unknown, chatId: string, ids: Map<string, string>): Message[] {
   const messages: Message[] = []
   if (!Array.isArray(list)) return messages
-  // Oldest first, and a parent must already be known: what points forward or at itself becomes a root.
-  const ordered = list
-    .map(fields)
-    .sort((a, b) => (number(a.createdAt) ?? 0) - (number(b.createdAt) ?? 0))
-  for (const item of ordered) {
+  for (const item of parentsFirst(list.map(fields))) {
     const id = newId()
     const parentId = ids.get(text(item.parentId)) ?? null
     ids.set(text(item.id), id)

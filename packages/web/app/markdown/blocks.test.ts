@@ -110,3 +110,20 @@ test('the same text gives the same document', () => {
   expect(parser.update('a', true)).toBe(parser.update('a', true))
   expect(parser.update('', true).blocks).toEqual([])
 })
+
+test.each([
+  ['6*3=18 6*6=36', '6*3=18 6*6=36'],
+  ['48*6: 8*6=48\n(6*6)*(3)*2', '48*6: 8*6=48\n(6*6)*(3)*2'],
+  ['7*', '7*'],
+  ['*6* and **7** and **2*3** x', '<6> and <7> and <2*3> x'],
+  ['un*frei*willig', 'un<frei>willig'],
+  ['`2*3*4` and 2*3', '2*3*4 and 2*3'],
+])('a star between numbers is no emphasis: %s', (source, expected) => {
+  type Node = { type: string; value?: string; children?: Node[] }
+  const text = (node: Node): string => {
+    const inside = node.value ?? (node.children ?? []).map(text).join('')
+    return /emphasis|strong/.test(node.type) ? `<${inside}>` : inside
+  }
+  const { blocks } = createBlockParser().update(source, false)
+  expect(blocks.map(({ node }) => text(node as Node)).join('')).toBe(expected)
+})

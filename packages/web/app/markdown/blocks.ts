@@ -5,6 +5,7 @@ import { fromMarkdown } from 'mdast-util-from-markdown'
 import { gfmFromMarkdown } from 'mdast-util-gfm'
 import { gfm } from 'micromark-extension-gfm'
 import { encodeMath } from './math.ts'
+import { product } from './product.ts'
 
 export interface Block {
   /** Its Markdown, formulas encoded; two blocks of the same source draw the same. */
@@ -21,7 +22,7 @@ export interface Document {
 }
 
 function parse(text: string): Root {
-  return fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] })
+  return fromMarkdown(text, { extensions: [gfm(), product], mdastExtensions: [gfmFromMarkdown()] })
 }
 
 const startOf = (node: RootContent): number => node.position?.start.offset ?? 0

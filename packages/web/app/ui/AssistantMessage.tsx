@@ -40,7 +40,11 @@ const cutTexts = { stopped: 'Stopped', length: 'Cut at the token limit' }
 function Ending({ message }: { message: Message }) {
   const { answers } = usePage()
   const { outcome } = message
-  if (outcome.type === 'done' || outcome.type === 'streaming') return null
+  if (outcome.type === 'streaming') return null
+  if (outcome.type === 'done')
+    return message.content === '' && message.toolCalls.length === 0 ? (
+      <div className="ending">The model ended without an answer.</div>
+    ) : null
   const failed = outcome.type === 'error'
   const empty = message.content === '' && message.reasoning === ''
   return (

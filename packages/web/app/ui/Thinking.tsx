@@ -83,9 +83,10 @@ export function Thinking({ message, run }: Props): ReactElement | null {
   const [chosen, setChosen] = useState<boolean | undefined>(undefined)
   const since = run?.phase.type === 'thinking' ? run.phase.since : undefined
   const live = since !== undefined
-  // Cut in the middle of thinking: there is no answer to show instead.
-  const cut = !run && message.content === '' && message.outcome.type !== 'done'
-  const open = chosen ?? (live || cut || keepOpen)
+  // It ended in the middle of thinking: there is no answer to show instead.
+  const unanswered = !run && message.content === '' && message.toolCalls.length === 0
+  const cut = unanswered && message.outcome.type !== 'done'
+  const open = chosen ?? (live || unanswered || keepOpen)
   // Folding by itself it shrinks from the window, not from its full height.
   const windowed = live || (!open && chosen === undefined)
   const { box, onScroll } = useNewestLine(message.reasoning, live)
