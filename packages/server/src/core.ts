@@ -17,8 +17,6 @@ export interface RequestState {
     id: string
     /** To name in CORS headers. */
     origin: string | undefined
-    /** Whose key it is, where there are several: their prefix caches are apart, so that time tells nothing. */
-    holder: string | undefined
     job: Job | undefined
     prompt: unknown
   }

@@ -31,7 +31,6 @@ interface LaterOptions {
   readonly responseFormat?: ResponseFormat
   readonly toolChoice?: ToolChoice
   readonly priority?: number
-  readonly cacheSalt?: string
 }
 
 export type ServedChatOptions = Omit<ChatOptions, keyof LaterOptions> & LaterOptions

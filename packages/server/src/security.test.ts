@@ -56,33 +56,6 @@ describe('keys', () => {
   })
 })
 
-describe('the prefix cache', () => {
-  const long = { messages: [user('x'.repeat(300))], max_tokens: 2 }
-  const hits = async (
-    server: ReturnType<typeof testServer>,
-    path: string,
-    body: object,
-    key: string,
-  ) => (await server.post(path, body, { 'x-api-key': key })).body.usage.prompt_cache_hit_tokens
-
-  it.each([
-    [chat, long],
-    ['/v1/completions', { prompt: 'y'.repeat(300), max_tokens: 2 }],
-  ])('is shared within a key and apart between keys (%s)', async (path, body) => {
-    const server = testServer({ apiKeys: ['one', 'two'] })
-    expect(await hits(server, path, body, 'one')).toBe(0)
-    expect(await hits(server, path, body, 'one')).toBeGreaterThan(200)
-    expect(await hits(server, path, body, 'two')).toBe(0)
-    expect(await hits(server, path, body, 'two')).toBeGreaterThan(200)
-  })
-
-  it('is shared by all where there is one key', async () => {
-    const server = testServer({ apiKeys: ['one'] })
-    await hits(server, chat, long, 'one')
-    expect(await hits(server, chat, long, 'one')).toBeGreaterThan(200)
-  })
-})
-
 describe('Host', () => {
   it.each([
     ['localhost', true],

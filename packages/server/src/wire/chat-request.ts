@@ -12,15 +12,7 @@ import type {
   ChatResponseFormat,
   TextContent,
 } from '../protocol/chat.ts'
-import {
-  checkChoices,
-  checkLength,
-  given,
-  saltOf,
-  seedOf,
-  sharedOptions,
-  stopTexts,
-} from './sampling.ts'
+import { checkChoices, checkLength, given, seedOf, sharedOptions, stopTexts } from './sampling.ts'
 import { type ToolOptions, toolOptions } from './tools.ts'
 
 /** A chat, whatever wire it came by. */
@@ -45,8 +37,7 @@ export function startChat(
     param: 'messages',
   },
 ): Job {
-  const { model, messages, seed, choices } = call
-  const options = { ...call.options, ...saltOf(c) }
+  const { model, messages, options, seed, choices } = call
   checkChoices('n', choices, core.limits.choices)
   const text = (m: Message) => m.content.length + (m.reasoning?.length ?? 0)
   const characters = messages.reduce((sum, message) => sum + text(message), 0)

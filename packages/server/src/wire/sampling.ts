@@ -1,6 +1,5 @@
 // Sampling fields of the wire to options of the engine; absent and null are the same.
 
-import type { Ctx } from '../core.ts'
 import { invalid } from '../errors.ts'
 import type { ServedModel } from '../model.ts'
 import type { SamplingFields } from '../protocol/common.ts'
@@ -77,12 +76,6 @@ export function seedOf(seed: number | null | undefined, choice: number): { seed?
   // OpenAI allows negative seeds; the engine's are 64 bits without a sign.
   if (seed === null || seed === undefined) return {}
   return { seed: BigInt.asUintN(64, BigInt(seed) + BigInt(choice)) }
-}
-
-/** Prefixes are shared among the requests of one key alone. */
-export function saltOf(c: Ctx): { cacheSalt?: string } {
-  const holder = c.get('holder')
-  return holder === undefined ? {} : { cacheSalt: holder }
 }
 
 export function checkChoices(param: string, choices: number, most: number): void {
