@@ -106,13 +106,9 @@ function usageOf(finish: ChatFinish | undefined): LanguageModelV3Usage {
       outputTokens: { total: undefined, text: undefined, reasoning: undefined },
     }
   }
-  const { promptTokens, completionTokens, reasoningTokens } = finish
-  const { cachedTokens: cacheRead } = finish as { readonly cachedTokens?: number }
-  const noCache = cacheRead === undefined ? undefined : promptTokens - cacheRead
-  const raw: JSONObject = {
-    ...{ promptTokens, completionTokens, reasoningTokens },
-    ...(cacheRead !== undefined && { cachedTokens: cacheRead }),
-  }
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = finish
+  const raw: JSONObject = { promptTokens, completionTokens, reasoningTokens, cachedTokens }
+  const [noCache, cacheRead] = [promptTokens - cachedTokens, cachedTokens]
   return {
     inputTokens: { total: promptTokens, noCache, cacheRead, ...written },
     outputTokens: {

@@ -20,31 +20,6 @@ export interface Call {
   readonly warnings: readonly SharedV3Warning[]
 }
 
-/** Options that not every build of Hadal has, and what to do without them. */
-export const laterOptions: Readonly<Record<string, (call: Call) => Call>> = {
-  responseFormat: (call) => without(call, 'responseFormat', 'the answer is not constrained'),
-  toolChoice: (call) => {
-    const { tools: _, ...rest } = call.options
-    // Nothing can be called that the model was not told of.
-    if ((call.options as { toolChoice?: unknown }).toolChoice === 'none')
-      return drop({ ...call, options: rest }, 'toolChoice')
-    return without(call, 'toolChoice', 'the model decides whether it calls a tool, and which')
-  },
-}
-
-function drop(call: Call, name: string): Call {
-  const { [name as 'tools']: _, ...options } = call.options
-  return { ...call, options }
-}
-
-function without(call: Call, feature: string, effect: string): Call {
-  const details = `this version of hadal has no option ${feature}: ${effect}`
-  return {
-    ...drop(call, feature),
-    warnings: [...call.warnings, { type: 'unsupported', feature, details }],
-  }
-}
-
 export function toCall(options: LanguageModelV3CallOptions): Call {
   const warnings: SharedV3Warning[] = []
   const tools = toTools(options.tools ?? [], warnings)

@@ -69,13 +69,6 @@ function argumentOf(message: string): string {
   return option ?? chat ?? unknown ?? 'prompt'
 }
 
-/** The name of an option that this build of Hadal does not have. */
-export function unknownOption(error: unknown): string | undefined {
-  const { code, message } = describe(error)
-  if (code !== 'ERR_HADAL_OPTION') return undefined
-  return /unknown option "([^"]*)"/.exec(message)?.[1]
-}
-
 /** The reason of an abort if the AI SDK will know it as one, else an AbortError that has it as its cause. */
 export function abortError(signal: AbortSignal): Error {
   const reason: unknown = signal.reason

@@ -12,8 +12,8 @@ import type {
 } from '@ai-sdk/provider'
 import type { ChatFinish, ChatPart, Llm, Stream } from 'hadal'
 import { Answer } from './answer.ts'
-import { type Call, laterOptions, toCall } from './call.ts'
-import { abortError, toSdkError, unknownOption } from './errors.ts'
+import { type Call, toCall } from './call.ts'
+import { abortError, toSdkError } from './errors.ts'
 
 type Source = Stream<ChatPart, ChatFinish>
 type Step = IteratorResult<ChatPart, ChatFinish>
@@ -32,12 +32,13 @@ export function languageModel(modelId: string, get: () => Promise<Llm>): Languag
     const { abortSignal: signal, prompt } = options
     const call = toCall(options)
     const llm = await unlessAborted(get(), signal)
-    const opened = await open(llm, call).catch((error) => {
+    const source = llm.chat(call.messages, call.options)
+    const first = await source.next().catch((error) => {
       throw signal?.aborted ? abortError(signal) : toSdkError(error, prompt)
     })
     if (signal?.aborted) throw abortError(signal)
     const response = { id: `hadal-${randomUUID()}`, timestamp: new Date(), modelId }
-    return { ...opened, answer: new Answer(llm.tokenizer), response }
+    return { call, source, first, answer: new Answer(llm.tokenizer), response }
   }
   return {
     specificationVersion: 'v3',
@@ -47,22 +48,6 @@ export function languageModel(modelId: string, get: () => Promise<Llm>): Languag
     supportedUrls: { '*/*': [/.*/] },
     doGenerate: async (options) => generate(await begin(options), options),
     doStream: async (options) => stream(await begin(options), options),
-  }
-}
-
-/** Asks, and asks again without what this build of Hadal does not have. */
-async function open(llm: Llm, asked: Call): Promise<Pick<Opened, 'call' | 'source' | 'first'>> {
-  let call = asked
-  for (;;) {
-    const source = llm.chat(call.messages, call.options)
-    try {
-      return { call, source, first: await source.next() }
-    } catch (error) {
-      const name = unknownOption(error) ?? ''
-      const fallback = Object.hasOwn(laterOptions, name) ? laterOptions[name] : undefined
-      if (!fallback || !(name in call.options)) throw error
-      call = fallback(call)
-    }
   }
 }
 

@@ -42,6 +42,8 @@ export interface EngineStats {
   readonly steps: number
   readonly lastStepMs: number
   readonly meanStepMs: number
+  /** When one more request would likely begin, by how fast requests end now. */
+  readonly retryAfterMs: number
   /** The requests in the engine, in order of arrival. */
   readonly requests: readonly RequestStats[]
 }
@@ -98,6 +100,7 @@ export class Meter {
       steps: this.#steps,
       lastStepMs: this.#lastStepMs,
       meanStepMs: this.#steps > 0 ? this.#stepMs / this.#steps : 0,
+      retryAfterMs: this.retryAfterMs(scheduler.waiting.length, scheduler.running.length),
       requests: requests.map((request) => ({
         order: request.order,
         state: request.state,

@@ -1,6 +1,6 @@
 // `hadal serve` as people start it, with the embedded model behind it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -157,6 +157,52 @@ describe('hadal serve', () => {
     expect(models.headers.get('access-control-allow-origin')).toBe('http://a.example')
     expect(server.out()).toContain('Authorization: Bearer YOUR_KEY')
     expect(server.err().trim()).toBe('ready')
+  })
+
+  it('keeps the prefix cache in a file from SIGTERM to the next start, a part for each key', async () => {
+    const file = path.join(work, 'cache.bin')
+    const args = ['--prefix-cache', file, '--api-key', 'one', '--api-key', 'two']
+    const long = { messages: [{ role: 'user', content: 'What is 47 * 36? '.repeat(12) }] }
+    const ask = async (server: Running, key: string) => {
+      const body = { ...long, temperature: 0, max_tokens: 40 }
+      const response = await post(server.url, body, { authorization: `Bearer ${key}` })
+      const { usage, choices } = (await response.json()) as Loose
+      return { hits: usage.prompt_cache_hit_tokens, message: choices[0].message }
+    }
+    const first = await serve(args)
+    await ready(first)
+    const cold = await ask(first, 'one')
+    expect(cold.hits).toBe(0)
+    expect(existsSync(file)).toBe(false)
+    first.child.kill('SIGTERM')
+    expect(await first.exit).toBe(0)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const second = await serve([], {
+      ...{ HADAL_PREFIX_CACHE: file, HADAL_API_KEY: 'one,two', HADAL_QUEUE_TIMEOUT: '60' },
+    })
+    await ready(second)
+    const warm = await ask(second, 'one')
+    expect(warm.hits).toBeGreaterThan(64)
+    expect(warm.message).toEqual(cold.message)
+    expect((await ask(second, 'two')).hits).toBe(0)
+  })
+
+  it('lists its flags', () => {
+    const { stdout } = spawnSync(process.execPath, [cli, 'serve', '--help'], { encoding: 'utf8' })
+    for (const flag of ['queue-timeout', 'prefix-cache', 'max-queue', 'api-key', 'grace'])
+      expect(stdout).toContain(`--${flag}`)
+  })
+
+  it('refuses what waits too long, and says when to come back', async () => {
+    const server = await serve(['--queue-timeout', '0.05', '--parallel', '1'])
+    await ready(server)
+    const endless = { ...question, temperature: 2, logit_bias: { 1: -100 } }
+    const busy = post(server.url, { ...endless, max_tokens: 400 })
+    const late = await post(server.url, question)
+    expect(late.status).toBe(503)
+    expect(((await late.json()) as Loose).error.code).toBe('overloaded')
+    expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await busy).status).toBe(200)
   })
 
   it.each([

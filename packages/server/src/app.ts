@@ -65,7 +65,7 @@ export function createApp(options: ServerOptions): App {
     c.set('origin', origin)
     if (c.req.method === 'OPTIONS' && origin) return c.body(null, 204)
     const open = c.req.path === '/health' || page?.has(c.req.path)
-    if (!open) checkKey(c.req.raw)
+    if (!open) c.set('cacheSalt', checkKey(c.req.raw))
     await next()
     return undefined
   })

@@ -17,6 +17,8 @@ export interface RequestState {
     id: string
     /** To name in CORS headers. */
     origin: string | undefined
+    /** Clients of one key share the prefix cache with each other and with nobody else. */
+    cacheSalt: string | undefined
     job: Job | undefined
     prompt: unknown
   }
@@ -124,13 +126,14 @@ export class Core {
     if (active + options.choices > room)
       throw queueFull(
         `the queue is full: expected at most ${room} answers at once, got ${active + options.choices}`,
-        this.metrics.whole.mean * 1000,
+        this.model.stats.retryAfterMs,
       )
     const job = new Job(options, {
       metrics: this.metrics,
       prices: this.options.prices,
       limits: this.limits,
       log: this.log,
+      retryAfterMs: () => this.model.stats.retryAfterMs,
     })
     this.jobs.set(job.id, job)
     void job.done.then(() => this.jobs.delete(job.id))

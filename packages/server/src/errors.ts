@@ -77,7 +77,6 @@ const wireNames: Readonly<Record<string, string>> = {
   responseFormat: 'response_format',
   toolChoice: 'tool_choice',
 }
-const laterOptions = ['responseFormat', 'toolChoice', 'priority']
 
 function requestError(message: string, cause: unknown): ApiError {
   if (/^ids: expected (fewer than|at most) /.test(message))
@@ -92,9 +91,6 @@ function requestError(message: string, cause: unknown): ApiError {
   const [, option] = /(?:^|unknown )option "?(\w+)/.exec(message) ?? []
   if (option === undefined) return new ApiError({ status: 400, message, code: 'invalid_value' })
   const param = wireNames[option] ?? option
-  const unknown = message.includes('unknown option') || message.includes('expected one of')
-  if (laterOptions.includes(option) && unknown)
-    return invalid(param, 'not supported by this build', 'not_supported')
   return new ApiError(
     {
       status: 400,

@@ -37,6 +37,8 @@ export interface JobContext {
   readonly prices: Prices | undefined
   readonly limits: Limits
   readonly log: Log
+  /** When there is likely room for one more. */
+  readonly retryAfterMs: () => number
 }
 
 export const newId = (prefix: string): string => prefix + randomBytes(16).toString('hex')
@@ -177,7 +179,7 @@ export class Job {
       status: 503,
       message: `no token within ${firstTokenMs / 1000} s; the server has too much to do`,
       code: 'overloaded',
-      headers: retryAfter(this.#context.metrics.whole.mean * 1000),
+      headers: retryAfter(this.#context.retryAfterMs()),
     })
   }
 
@@ -185,9 +187,8 @@ export class Job {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#abort.abort()
     const { metrics, prices } = this.#context
-    const { prompt, cached, completion, reasoning } = this.tokens
+    const { prompt, completion, reasoning } = this.tokens
     metrics.prompt.add(prompt)
-    metrics.cached.add(cached)
     metrics.completion.add(completion)
     metrics.reasoning.add(reasoning)
     metrics.whole.observe((performance.now() - this.#arrived) / 1000)

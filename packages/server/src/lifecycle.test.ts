@@ -60,9 +60,7 @@ describe('a model that refuses', () => {
   it('ends the job, and the server closes after it', async () => {
     const refuse = () =>
       failedStream(
-        Object.assign(new Error('chat: unknown option "responseFormat"'), {
-          code: 'ERR_HADAL_OPTION',
-        }),
+        Object.assign(new Error('schema: no such keyword'), { code: 'ERR_HADAL_GRAMMAR' }),
       )
     const model = { ...echoModel(), chat: refuse as unknown as ServedModel['chat'] }
     const handle = await serve({ model, port: 0, logLevel: 'off' })
@@ -70,7 +68,7 @@ describe('a model that refuses', () => {
     for (const stream of [false, true]) {
       const reply = await post(handle.url, { messages: [user('x')], stream, ...more })
       expect(reply.status).toBe(400)
-      expect(await reply.json()).toMatchObject({ error: { code: 'not_supported' } })
+      expect(await reply.json()).toMatchObject({ error: { code: 'invalid_schema' } })
     }
     expect(handle.app.core.jobs.size).toBe(0)
     await handle.drain(0)

@@ -1,6 +1,7 @@
 // Counters and histograms in Prometheus' text format. Labels come from fixed sets (routes, reasons), so strangers
 // cannot make their number grow.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { PrefixCacheStats } from '@hadal/engine'
 import type { ServedModel } from './model.ts'
 
 type Labels = Readonly<Record<string, string | number>>
@@ -50,10 +51,6 @@ class Histogram {
     this.#counts = bounds.map(() => 0)
   }
 
-  get mean(): number {
-    return this.#count > 0 ? this.#sum / this.#count : 0
-  }
-
   observe(value: number): void {
     this.#sum += value
     this.#count++
@@ -90,10 +87,6 @@ export class Metrics {
     true,
   )
   readonly prompt: Counter = new Counter('hadal_prompt_tokens_total', 'Prompt tokens.')
-  readonly cached: Counter = new Counter(
-    'hadal_prefix_cache_hit_tokens_total',
-    'Prompt tokens found in the prefix cache.',
-  )
   readonly completion: Counter = new Counter('hadal_completion_tokens_total', 'Tokens generated.')
   readonly reasoning: Counter = new Counter('hadal_reasoning_tokens_total', 'Of these, thinking.')
   readonly cost: Counter = new Counter('hadal_cost_total', 'Cost by the price list.', true)
@@ -124,8 +117,8 @@ export class Metrics {
 
   render(model: ServedModel | undefined, active: number): string {
     const own = [
-      ...[this.requests, this.cancelled, this.prompt, this.cached, this.completion],
-      ...[this.reasoning, this.cost, this.firstToken, this.gap, this.whole],
+      ...[this.requests, this.cancelled, this.prompt, this.completion, this.reasoning],
+      ...[this.cost, this.firstToken, this.gap, this.whole],
     ]
     return (
       own.map((metric) => metric.render()).join('') +
@@ -171,6 +164,18 @@ function modelGauges({ stats }: ServedModel): string {
       'Tokens read, recomputation included.',
       stats.tokensPrefilled,
     ) +
-    total('hadal_tokens_generated_total', 'Tokens chosen by the model.', stats.tokensGenerated)
+    total('hadal_tokens_generated_total', 'Tokens chosen by the model.', stats.tokensGenerated) +
+    cacheGauges(stats.prefixCache)
+  )
+}
+
+function cacheGauges(cache: PrefixCacheStats): string {
+  const total = (name: string, help: string, value: number) =>
+    gauge(`hadal_prefix_cache_${name}_total`, help, value, 'counter')
+  return (
+    total('query_tokens', 'Prompt tokens looked up in the prefix cache.', cache.queryTokens) +
+    total('hit_tokens', 'Of these, tokens that were found.', cache.hitTokens) +
+    total('evictions', 'Cached blocks given up to make room.', cache.evictions) +
+    gauge('hadal_prefix_cache_blocks', 'Blocks in the prefix cache.', cache.blocks)
   )
 }

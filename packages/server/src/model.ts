@@ -4,6 +4,7 @@ import type {
   ChatFinish,
   ChatOptions,
   ChatPart,
+  EngineStats,
   Finish,
   GenerateOptions,
   Stream,
@@ -26,39 +27,18 @@ export type ResponseFormat =
 
 export type ToolChoice = 'none' | 'auto' | 'required' | { readonly name: string }
 
-/** Options that not every build has are sent only when a request asks for them. */
-interface LaterOptions {
+/** The engine's, with what constrains the answer in words instead of compiled. */
+export interface ServedChatOptions extends Omit<ChatOptions, 'constraint'> {
   readonly responseFormat?: ResponseFormat
   readonly toolChoice?: ToolChoice
-  readonly priority?: number
 }
 
-export type ServedChatOptions = Omit<ChatOptions, keyof LaterOptions> & LaterOptions
-export type ServedGenerateOptions = Omit<GenerateOptions, keyof LaterOptions> & LaterOptions
-
-interface CacheCount {
-  /** Prompt ids whose KV was found in the prefix cache. */
-  readonly cachedTokens?: number
-}
-
-export type ServedFinish = Finish & CacheCount & Partial<Omit<ChatFinish, keyof Finish>>
+/** Of `chat`, or of `generate`, which knows no text. */
+export type ServedFinish = Finish & Partial<Omit<ChatFinish, keyof Finish>>
 
 /** A piece of an answer: of `chat`, or text made of the tokens of `generate`. */
 export type ServedPart = ChatPart
 export type PartStream = Stream<ServedPart, ServedFinish>
-
-export interface ServedStats {
-  readonly running: number
-  readonly waiting: number
-  readonly blocksFree: number
-  readonly blocksTotal: number
-  readonly tokensGenerated: number
-  readonly tokensPrefilled: number
-  readonly preemptions: number
-  readonly steps: number
-  readonly lastStepMs: number
-  readonly meanStepMs: number
-}
 
 export interface ServedModel {
   readonly info: {
@@ -69,12 +49,9 @@ export interface ServedModel {
     readonly sampling?: { readonly temperature: number; readonly topP: number }
   }
   readonly limits: { readonly maxSequences: number }
-  readonly stats: ServedStats
+  readonly stats: EngineStats
   readonly tokenizer: Tokenizer
-  chat(
-    messages: readonly Message[],
-    options?: ServedChatOptions,
-  ): Stream<ServedPart, ChatFinish & CacheCount>
+  chat(messages: readonly Message[], options?: ServedChatOptions): Stream<ServedPart, ChatFinish>
   /** Tokens of the prompt that `chat` would make of these. */
   countTokens?(
     messages: readonly Message[],
@@ -82,8 +59,8 @@ export interface ServedModel {
   ): number
   generate(
     prompt: Int32Array | readonly number[],
-    options?: ServedGenerateOptions,
-  ): Stream<Token, Finish & CacheCount>
+    options?: Omit<GenerateOptions, 'constraint'>,
+  ): Stream<Token, Finish>
 }
 
 export interface LoadProgress {

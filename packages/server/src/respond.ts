@@ -127,6 +127,10 @@ export async function jsonWhenReady(
   const leave = () => job.stop('client')
   if (signal.aborted) leave()
   signal.addEventListener('abort', leave, { once: true })
+  // Node keeps the signal of a request until the request is collected: a listener that leads back to the request would
+  // keep both for ever.
+  const settled = () => signal.removeEventListener('abort', leave)
+  result.then(settled, settled)
   const headers = { 'content-type': 'application/json; charset=utf-8' }
   const first = await within(result, commentMs)
   if (first !== silence) return new Response(JSON.stringify(first), { headers })

@@ -135,6 +135,10 @@ describe('models, tokens, health, metrics', () => {
     expect(text).toContain('hadal_time_to_first_token_seconds_count 1\n')
     expect(text).toContain('hadal_inter_token_seconds_count 3\n')
     expect(text).toMatch(/hadal_kv_blocks_total 512\n/)
+    expect(text).toContain(`hadal_prefix_cache_query_tokens_total ${prompt_tokens}\n`)
+    expect(text).toContain('hadal_prefix_cache_hit_tokens_total 0\n')
+    expect(text).toContain('hadal_prefix_cache_evictions_total 0\n')
+    expect(text).toMatch(/hadal_prefix_cache_blocks \d+\n/)
     expect(text).toMatch(/hadal_event_loop_lag_seconds\{quantile="0.99"\} \d/)
     for (const line of text.trim().split('\n'))
       expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|[a-z_]+(\{[^{}]*\})? [-+.\de]+)$/)
@@ -333,19 +337,6 @@ describe('refusals', () => {
     expect(told.error).toMatchObject({ type: 'invalid_request_error', param })
     expect(told.error.message).toMatch(message)
     expect(status).toBe(400)
-  })
-
-  it('say what this build lacks', async () => {
-    for (const more of [
-      { response_format: { type: 'json_object' } },
-      { response_format: { type: 'regex', pattern: 'a+' } },
-      { tools: [named], tool_choice: 'required' },
-      { priority: 1 },
-    ]) {
-      const { status, body } = await server.post(chat, { messages, ...more })
-      // Until the engine has it; then it works.
-      if (status !== 200) expect(body.error.code).toBe('not_supported')
-    }
   })
 
   it('a model of another name', async () => {

@@ -56,6 +56,31 @@ describe('keys', () => {
   })
 })
 
+describe('the prefix cache', () => {
+  const prompt = 'the same beginning '.repeat(20)
+  const hits = async (server: ReturnType<typeof testServer>, path: string, key?: string) => {
+    const asked = path === chat ? { messages: [user(prompt)] } : { prompt }
+    const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const { status, body } = await server.post(path, { ...asked, max_tokens: 1 }, headers)
+    expect(status).toBe(200)
+    return body.usage.prompt_cache_hit_tokens
+  }
+
+  it.each([chat, '/v1/completions'])('is one for each key: %s', async (path) => {
+    const server = testServer({ apiKeys: ['one', 'two'] })
+    expect(await hits(server, path, 'one')).toBe(0)
+    expect(await hits(server, path, 'two')).toBe(0)
+    expect(await hits(server, path, 'one')).toBeGreaterThan(256)
+    expect(await hits(server, path, 'two')).toBeGreaterThan(256)
+  })
+
+  it('is everybody’s without keys', async () => {
+    const server = testServer()
+    expect(await hits(server, chat)).toBe(0)
+    expect(await hits(server, chat, 'anything')).toBeGreaterThan(256)
+  })
+})
+
 describe('Host', () => {
   it.each([
     ['localhost', true],

@@ -66,13 +66,20 @@ export function corsHeaders(origin: string): Readonly<Record<string, string>> {
 
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
-export type KeyCheck = (request: Request) => void
+/**
+ * Lets a request through, or throws. Returns what keeps the prefix cache of one key apart from that of others, so that
+ * nobody can tell by the clock what the others asked; it is the same after a restart. Without keys there is none.
+ */
+export type KeyCheck = (request: Request) => string | undefined
+
+const saltOf = (key: string) =>
+  createHash('sha256').update('hadal prefix cache\0').update(key).digest('hex')
 
 /** Compares digests with every key, so that time tells neither a key's letters nor which one fitted. */
 export function keyCheck(keys: readonly string[]): KeyCheck {
   const digests = keys.map(digest)
   return (request) => {
-    if (digests.length === 0) return
+    if (digests.length === 0) return undefined
     const { headers } = request
     const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]
     const given = bearer ?? headers.get('x-api-key') ?? headers.get('api-key')
@@ -86,5 +93,6 @@ export function keyCheck(keys: readonly string[]): KeyCheck {
     let found = false
     for (const known of digests) found = timingSafeEqual(own, known) || found
     if (!found) throw refuse(401, 'invalid_api_key', 'the API key is none of this server')
+    return saltOf(given)
   }
 }

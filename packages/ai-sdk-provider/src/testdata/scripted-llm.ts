@@ -12,7 +12,7 @@ export type ScriptedPart =
 
 export interface Turn {
   readonly parts: readonly ScriptedPart[]
-  readonly finish?: Partial<ChatFinish> & { readonly cachedTokens?: number }
+  readonly finish?: Partial<ChatFinish>
 }
 
 type Messages = Parameters<Llm['chat']>[0]
@@ -28,16 +28,16 @@ const knownOptions = [
   ...['maxTokens', 'temperature', 'topP', 'topK', 'minP', 'seed', 'stop', 'tools', 'signal'],
   ...['presencePenalty', 'frequencyPenalty', 'repetitionPenalty', 'thinking', 'topLogprobs'],
   ...['maxReasoningTokens', 'onFinish', 'logitBias', 'stopIds', 'ignoreEos'],
+  ...['responseFormat', 'toolChoice'],
 ]
 
-/** Plays one turn for each call of chat; `extra` are names of options of later versions. */
-export function scriptedLlm(turns: readonly Turn[], extra: readonly string[] = []): ScriptedLlm {
-  const known = [...knownOptions, ...extra]
+/** Plays one turn for each call of chat. */
+export function scriptedLlm(turns: readonly Turn[]): ScriptedLlm {
   const calls: ScriptedLlm['calls'] = []
   let [turn, running, disposals] = [0, 0, 0]
   const chat = (messages: Messages, options: ChatOptions = {}) => {
     const play = async function* (): AsyncGenerator<ChatPart, ChatFinish, void> {
-      const unknown = Object.keys(options).find((name) => !known.includes(name))
+      const unknown = Object.keys(options).find((name) => !knownOptions.includes(name))
       if (unknown) throw new OptionError(`chat: unknown option "${unknown}" (known: …)`)
       calls.push({ messages, options })
       const script = turns[turn++]

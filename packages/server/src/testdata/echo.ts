@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { chat, Engine } from '@hadal/engine'
 import type { Batch, Forward, Model, ModelInfo, ModelLimits, Sampled } from '@hadal/model'
 import { createChatTemplate, type Message, type Tokenizer, toolMarkers } from '@hadal/text'
-import type { ServedChatOptions, ServedGenerateOptions, ServedModel } from '../model.ts'
+import type { ServedChatOptions, ServedModel } from '../model.ts'
 
 const specials = [
   ...['<｜begin▁of▁sentence｜>', '<｜end▁of▁sentence｜>', '<｜User｜>', '<｜Assistant｜>'],
@@ -201,8 +201,7 @@ export function echoModel(options: EchoOptions = {}): Echo {
       chat(engine, bytes, chatTemplate, messages, chatOptions),
     countTokens: (messages, promptOptions = {}) =>
       chatTemplate.render(messages, promptOptions).ids.length,
-    generate: (prompt, generateOptions: ServedGenerateOptions = {}) =>
-      engine.generate(prompt, generateOptions),
+    generate: (prompt, generateOptions = {}) => engine.generate(prompt, generateOptions),
   }
 }
 

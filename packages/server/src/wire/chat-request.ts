@@ -37,7 +37,8 @@ export function startChat(
     param: 'messages',
   },
 ): Job {
-  const { model, messages, options, seed, choices } = call
+  const { model, messages, seed, choices } = call
+  const options = { ...call.options, ...given({ cacheSalt: c.get('cacheSalt') }) }
   checkChoices('n', choices, core.limits.choices)
   const text = (m: Message) => m.content.length + (m.reasoning?.length ?? 0)
   const characters = messages.reduce((sum, message) => sum + text(message), 0)

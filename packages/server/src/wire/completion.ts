@@ -9,7 +9,7 @@ import type { Completion, CompletionLogprobs, CompletionRequest } from '../proto
 import { textParts } from '../text-parts.ts'
 import { finishReason } from './chat-response.ts'
 import { tokenLogprobs } from './logprobs.ts'
-import { checkChoices, checkLength, seedOf, sharedOptions, stopTexts } from './sampling.ts'
+import { checkChoices, checkLength, given, seedOf, sharedOptions, stopTexts } from './sampling.ts'
 import { extensionOf, usageOf } from './usage.ts'
 
 export interface CompletionCall {
@@ -89,7 +89,10 @@ export function startCompletion(
   )
   if (core.log.level === 'prompts') c.set('prompt', { prompt: body.prompt, suffix })
   const shared = sharedOptions(body, model, body.max_tokens)
-  const options = { ...shared, ...(logprobs && { topLogprobs: body.logprobs ?? 0 }) }
+  const options = {
+    ...{ ...shared, ...given({ cacheSalt: c.get('cacheSalt') }) },
+    ...(logprobs && { topLogprobs: body.logprobs ?? 0 }),
+  }
   const stop = stopTexts(body.stop) ?? []
   const openings = list.map((prompt) => {
     if (!body.echo) return ''

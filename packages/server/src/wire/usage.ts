@@ -22,7 +22,7 @@ export function tokensOf(finishes: ReadonlyMap<number, ServedFinish>, perPrompt:
     if (counted.has(group)) continue
     counted.add(group)
     total.prompt += finish.promptTokens
-    total.cached += Math.min(finish.cachedTokens ?? 0, finish.promptTokens)
+    total.cached += finish.cachedTokens
   }
   return total
 }
