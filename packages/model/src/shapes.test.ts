@@ -153,11 +153,11 @@ async function forward(at: string, length: number, options: LoadModelOptions): P
 const sameExperts = (a: Forward, b: Forward): boolean =>
   (a.routing ?? []).every((layer, i) => layer.every((e, j) => e === b.routing?.[i]?.[j]))
 
-// The KV cache in F16 rounds by up to 2^-11 and, where the CPU multiplies BF16, the experts' inputs by 2^-9,
-// which a random model's layers carry on; near-ties of experts may then fall the other way, which changes
-// whole rows.
-const bound = 6e-3
-const boundOtherExperts = 0.1
+// The KV cache in F16 rounds by up to 2^-11, which a random model's layers carry on; near-ties of experts may
+// then fall the other way, which changes whole rows. Where the CPU multiplies BF16, the experts' inputs are
+// rounded by up to 2^-9 besides.
+const bounds = (isa: string) =>
+  isa === 'avx512bf16' ? { same: 6e-3, other: 0.1 } : { same: 3e-3, other: 5e-2 }
 
 describe.each(shapes)('$what', ({ what, config, dtype, lengths }) => {
   const at = path.join(folder, what.replaceAll(/\W+/g, '-'))
@@ -171,13 +171,14 @@ describe.each(shapes)('$what', ({ what, config, dtype, lengths }) => {
         if (error.code !== 'ERR_HADAL_UNSUPPORTED') throw error
       })
       if (!got) continue // this CPU lacks it
-      const most = sameExperts(got, expected) ? bound : boundOtherExperts
+      const { same, other } = bounds(isa)
+      const most = sameExperts(got, expected) ? same : other
       expect(relativeError(got.logits, expected.logits), `${isa} logits`).toBeLessThan(most)
       if (expected.mtpLogits)
         expect(
           relativeError(got.mtpLogits ?? [], expected.mtpLogits),
           `${isa} MTP logits`,
-        ).toBeLessThan(boundOtherExperts)
+        ).toBeLessThan(other)
     }
   })
 })
