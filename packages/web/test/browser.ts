@@ -2,6 +2,7 @@
 // switch off what a browser asks on its own, so that every request a test sees is the page's.
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
 
 const places = [
   process.env.CHROME_PATH,
@@ -67,4 +68,21 @@ export async function openPage(
   })
   await page.goto(url)
   return { context, page, outside, problems }
+}
+
+/** Waits until the browser has written so many whole messages: what a reload may count on. */
+export async function expectSaved(page: Page, messages: number): Promise<void> {
+  const whole = () =>
+    page.evaluate(async () => {
+      const get = <T>(request: IDBRequest<T>) =>
+        new Promise<T>((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result)
+          request.onerror = () => reject(request.error)
+        })
+      const db = await get(indexedDB.open('hadal'))
+      const all = await get(db.transaction('messages').objectStore('messages').getAll())
+      db.close()
+      return all.filter(({ outcome }) => outcome?.type !== 'streaming').length
+    })
+  await expect.poll(whole, { timeout: 20_000 }).toBe(messages)
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { browserPath, launchBrowser, openPage, type Watched } from './browser.ts'
+import { browserPath, expectSaved, launchBrowser, openPage, type Watched } from './browser.ts'
 import { type Mock, startMock } from './mock/server.ts'
 
 let browser: Browser
@@ -156,6 +156,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     const title = (await page.getByRole('button', { name: /^Thought for/ }).textContent()) ?? ''
     await page.keyboard.press('Control+Shift+O')
     await ask('What is 47 * 36?')
+    await expectSaved(page, 4)
     await page.reload()
     await page.getByText('1692').last().waitFor()
     await page.getByRole('navigation').getByText('strawberry').click()

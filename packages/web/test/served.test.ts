@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { contentSecurityPolicy } from '../src/index.ts'
-import { browserPath, launchBrowser, openPage, type Watched } from './browser.ts'
+import { browserPath, expectSaved, launchBrowser, openPage, type Watched } from './browser.ts'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..')
 const cli = path.join(root, 'packages/hadal/dist/cli.js')
@@ -59,8 +59,13 @@ const asked = async (text: string) => {
   await page.getByLabel('Your question').fill(text)
   await button('Send').click()
 }
+// "Send" is still there for a moment after the click: the new answer comes first, then its end.
 const ask = async (text: string) => {
-  await asked(text)
+  const question = page.getByLabel('Your question')
+  await question.fill(text)
+  const before = await answers().count()
+  await button('Send').click()
+  await answers().nth(before).waitFor()
   await idle()
 }
 const statistics = async () => {
@@ -180,6 +185,7 @@ describe.skipIf(!browserPath)('the chat page that hadal serve sends', () => {
     await button('Regenerate').click()
     await idle()
     await page.getByText('2/2').waitFor()
+    await expectSaved(page, 3)
     await page.reload()
     await page.getByText('2/2').waitFor()
     await thought().waitFor()
@@ -223,7 +229,9 @@ describe.skipIf(!browserPath)('the chat page that hadal serve sends', () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     await ask(strawberry)
     expect(await answers().textContent()).toContain('3')
+    await expectSaved(page, 2)
     await page.reload()
+    await answers().waitFor()
     await ask(strawberry)
     expect(await answers().count()).toBe(2)
     expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain('deep-sea')

@@ -30,6 +30,8 @@ function indexed(db: IDBPDatabase<Schema>): ChatDb {
       const tx = db.transaction(['chats', 'messages'], 'readwrite')
       for (const chat of chats) tx.objectStore('chats').put(chat)
       for (const message of messages) tx.objectStore('messages').put(message)
+      // A page that closes or reloads now would take back a transaction that is not committed.
+      tx.commit()
       await tx.done
     },
     async removeMessages(ids) {
