@@ -1,0 +1,64 @@
+// Loads and stores of 16 bytes, the widest that a thread has, and the values inside them. Addresses are
+// multiples of 16.
+#pragma once
+
+#include "cuda/device/types.cuh"
+
+namespace hadal::device {
+
+struct alignas(16) Vec16 { uint32_t word[4]; };
+
+HADAL_DEVICE Vec16 load16(const void* address) { return *static_cast<const Vec16*>(address); }
+HADAL_DEVICE void store16(void* address, Vec16 value) { *static_cast<Vec16*>(address) = value; }
+
+// Read once by one block, through the read-only path, without a place in the first-level cache.
+HADAL_DEVICE Vec16 load16_once(const void* address) {
+#ifdef __CUDACC__
+  Vec16 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+               : "l"(address));
+  return v;
+#else
+  return load16(address);
+#endif
+}
+
+// How many values of T lie in 16 bytes.
+template <typename T>
+inline constexpr int kPerVec = static_cast<int>(16 / sizeof(T));
+
+// The values of one Vec16 as floats, and back.
+template <typename T>
+HADAL_DEVICE void unpack(Vec16 v, float (&values)[kPerVec<T>]);
+template <>
+HADAL_DEVICE void unpack<float>(Vec16 v, float (&values)[4]) {
+  HADAL_UNROLL
+  for (int i = 0; i < 4; ++i) values[i] = bits_to_float(v.word[i]);
+}
+template <>
+HADAL_DEVICE void unpack<bf16>(Vec16 v, float (&values)[8]) {
+  HADAL_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    values[2 * i] = bits_to_float(v.word[i] << 16);
+    values[2 * i + 1] = bits_to_float(v.word[i] & 0xffff0000u);
+  }
+}
+template <typename T>
+HADAL_DEVICE Vec16 pack(const float (&values)[kPerVec<T>]);
+template <>
+HADAL_DEVICE Vec16 pack<float>(const float (&values)[4]) {
+  Vec16 v;
+  HADAL_UNROLL
+  for (int i = 0; i < 4; ++i) v.word[i] = float_to_bits(values[i]);
+  return v;
+}
+template <>
+HADAL_DEVICE Vec16 pack<bf16>(const float (&values)[8]) {
+  Vec16 v;
+  HADAL_UNROLL
+  for (int i = 0; i < 4; ++i) v.word[i] = pack_bf16(values[2 * i], values[2 * i + 1]);
+  return v;
+}
+
+}  // namespace hadal::device

@@ -1,0 +1,18 @@
+// See table.h. A new instance of a kernel is one line here.
+#include "cuda/table.h"
+
+#include "cuda/norm/rms_norm.h"
+
+namespace hadal::cuda {
+namespace {
+
+constexpr const Kernel* kAll[] = {
+    &kRmsNormBf16,
+    &kRmsNormF32,
+};
+
+}  // namespace
+
+std::span<const Kernel* const> all_kernels() { return kAll; }
+
+}  // namespace hadal::cuda

@@ -1,0 +1,153 @@
+// See driver.h. Device pointers are host pointers; handles are addresses of small objects.
+#include "simt/driver.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+namespace hadal::simt {
+
+void add_report(const Report& report);  // run.cpp
+
+namespace {
+
+using namespace cuda;
+using Clock = std::chrono::steady_clock;
+
+DriverResult init(uint32_t) { return 0; }
+DriverResult driver_version(int* version) { return *version = 13000, 0; }
+DriverResult error_name(DriverResult, const char** name) { return *name = "emulated", 0; }
+DriverResult error_string(DriverResult error, const char** text) {
+  *text = error == kDriverNotFound ? "no kernel of this name is compiled in" : "emulated";
+  return 0;
+}
+DriverResult device_count(int* count) { return *count = 1, 0; }
+DriverResult device_get(DriverDevice* device, int ordinal) {
+  *device = 0;
+  return ordinal == 0 ? 0 : kDriverInvalidValue;
+}
+DriverResult device_name(char* name, int bytes, DriverDevice) {
+  std::snprintf(name, static_cast<size_t>(bytes), "emulated Hopper");
+  return 0;
+}
+DriverResult device_attribute(int* value, int attribute, DriverDevice) {
+  switch (attribute) {
+    case kDeviceMultiprocessorCount: *value = 132; return 0;
+    case kDeviceL2CacheBytes: *value = 50 << 20; return 0;
+    case kDeviceComputeMajor: *value = 9; return 0;
+    case kDeviceComputeMinor: *value = 0; return 0;
+    default: return kDriverInvalidValue;
+  }
+}
+DriverResult device_memory(size_t* bytes, DriverDevice) { return *bytes = size_t{4} << 30, 0; }
+DriverResult context_retain(DriverContext* context, DriverDevice) { return *context = nullptr, 0; }
+DriverResult context_release(DriverDevice) { return 0; }
+DriverResult context_set_current(DriverContext) { return 0; }
+DriverResult library_load(DriverLibrary* library, const void*, void*, void*, uint32_t, void*, void*,
+                          uint32_t) {
+  return *library = nullptr, 0;
+}
+DriverResult library_unload(DriverLibrary) { return 0; }
+DriverResult library_kernel(DriverKernel* kernel, DriverLibrary, const char* name) {
+  const Registered* found = Registered::find(name);
+  *kernel = reinterpret_cast<DriverKernel>(const_cast<Registered*>(found));
+  return found != nullptr ? 0 : kDriverNotFound;
+}
+DriverResult kernel_set_attribute(int, int, DriverKernel, DriverDevice) { return 0; }
+DriverResult memory_info(size_t* free, size_t* total) {
+  return *free = *total = size_t{4} << 30, 0;
+}
+DriverResult memory_allocate(DevicePointer* pointer, size_t bytes) {
+  void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  *pointer = reinterpret_cast<DevicePointer>(memory);
+  return memory != nullptr ? 0 : kDriverOutOfMemory;
+}
+DriverResult memory_free(DevicePointer pointer) {
+  std::free(reinterpret_cast<void*>(pointer));
+  return 0;
+}
+DriverResult host_allocate(void** pointer, size_t bytes, uint32_t) {
+  *pointer = std::malloc(bytes);
+  return *pointer != nullptr ? 0 : kDriverOutOfMemory;
+}
+DriverResult host_free(void* pointer) { return std::free(pointer), 0; }
+DriverResult copy_to_device(DevicePointer to, const void* from, size_t bytes, DriverStream) {
+  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  return 0;
+}
+DriverResult copy_to_host(void* to, DevicePointer from, size_t bytes, DriverStream) {
+  std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+  return 0;
+}
+DriverResult copy_on_device(DevicePointer to, DevicePointer from, size_t bytes, DriverStream) {
+  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+  return 0;
+}
+DriverResult fill_bytes(DevicePointer to, unsigned char value, size_t bytes, DriverStream) {
+  std::memset(reinterpret_cast<void*>(to), value, bytes);
+  return 0;
+}
+DriverResult stream_create(DriverStream* stream, uint32_t) { return *stream = nullptr, 0; }
+DriverResult stream_destroy(DriverStream) { return 0; }
+DriverResult stream_synchronize(DriverStream) { return 0; }
+DriverResult stream_begin_capture(DriverStream, int) { return kDriverInvalidValue; }
+DriverResult stream_end_capture(DriverStream, DriverGraph*) { return kDriverInvalidValue; }
+DriverResult graph_instantiate(DriverGraphExec*, DriverGraph, unsigned long long) {
+  return kDriverInvalidValue;
+}
+DriverResult graph_launch(DriverGraphExec, DriverStream) { return kDriverInvalidValue; }
+DriverResult graph_destroy(DriverGraph) { return 0; }
+DriverResult graph_exec_destroy(DriverGraphExec) { return 0; }
+DriverResult event_create(DriverEvent* event, uint32_t) {
+  *event = reinterpret_cast<DriverEvent>(new Clock::time_point);
+  return 0;
+}
+DriverResult event_destroy(DriverEvent event) {
+  delete reinterpret_cast<Clock::time_point*>(event);
+  return 0;
+}
+DriverResult event_record(DriverEvent event, DriverStream) {
+  *reinterpret_cast<Clock::time_point*>(event) = Clock::now();
+  return 0;
+}
+DriverResult event_synchronize(DriverEvent) { return 0; }
+DriverResult event_elapsed(float* milliseconds, DriverEvent from, DriverEvent to) {
+  *milliseconds = std::chrono::duration<float, std::milli>(
+                      *reinterpret_cast<Clock::time_point*>(to) -
+                      *reinterpret_cast<Clock::time_point*>(from)).count();
+  return 0;
+}
+DriverResult stream_wait_event(DriverStream, DriverEvent, uint32_t) { return 0; }
+
+DriverResult launch(const LaunchConfig* config, DriverKernel handle, void** params, void**) {
+  const auto& kernel = *reinterpret_cast<const Registered*>(handle);
+  Grid grid;
+  grid.blocks = {config->grid_x, config->grid_y, config->grid_z};
+  grid.threads = {config->block_x, config->block_y, config->block_z};
+  grid.shared_bytes = config->shared_bytes;
+  for (uint32_t i = 0; i < config->attribute_count; ++i)
+    if (config->attributes[i].id == kLaunchClusterDimension)
+      grid.cluster = config->attributes[i].value.cluster.x;
+  add_report(run(kernel, grid, params[0], options()));
+  return 0;
+}
+
+DriverResult encode_tensor_map(TensorMap*, TensorMapType, uint32_t, void*, const uint64_t*,
+                               const uint64_t*, const uint32_t*, const uint32_t*, int,
+                               TensorMapSwizzle, TensorMapPromotion, int) {
+  return kDriverInvalidValue;
+}
+
+}  // namespace
+
+const Driver& driver() {
+  static const Driver functions = {
+      "simt",
+#define HADAL_DRIVER_NAME(member, symbol, arguments) member,
+      HADAL_DRIVER_FUNCTIONS(HADAL_DRIVER_NAME)
+#undef HADAL_DRIVER_NAME
+  };
+  return functions;
+}
+
+}  // namespace hadal::simt

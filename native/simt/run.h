@@ -1,0 +1,36 @@
+// The emulator as the host sees it: run a kernel's grid, and what was wrong with it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "simt/simt.h"
+
+namespace hadal::simt {
+
+struct Grid {
+  Extent blocks, threads;
+  uint32_t cluster = 1;
+  uint32_t shared_bytes = 0;
+};
+
+struct Options {
+  uint64_t seed = 1;   // of the order in which threads run
+  bool hazards = true;  // look for what a GPU would not complain of
+};
+
+struct Report {
+  std::vector<std::string> problems;  // the first few, with source lines
+  uint64_t count = 0;                 // of all
+  uint64_t switches = 0;
+};
+
+// Runs the whole grid. Never throws for what the kernel did: that is in the report.
+Report run(const Registered& kernel, const Grid& grid, const void* params, const Options& options);
+
+// Options of the launches to come, and all their reports since the last call.
+Options& options();
+Report take_report();
+
+}  // namespace hadal::simt

@@ -1,0 +1,67 @@
+// The emulator as the device wrappers see it: what runs when g++ compiles a kernel. One fiber is one CUDA
+// thread; a scheduler, seeded, decides who runs next. All of it on one OS thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace hadal::simt {
+
+// Where in the kernel's source a wrapper was called, for reports.
+struct Site {
+  const char* file;
+  int line;
+  Site(const char* f = __builtin_FILE(), int l = __builtin_LINE()) : file(f), line(l) {}
+};
+
+struct Extent {
+  uint32_t x = 1, y = 1, z = 1;
+};
+
+const Extent& thread_index();
+const Extent& block_index();
+const Extent& block_extent();
+const Extent& grid_extent();
+
+// The block's shared memory, at least so many bytes of it (else a report).
+uint8_t* shared_memory(size_t bytes);
+
+void sync_block(Site site);
+void sync_named(int id, int threads, Site site);
+void sync_warp(Site site);
+// Every lane gives a value and gets that of `lane`.
+uint64_t shuffle(uint64_t value, int lane, Site site);
+uint32_t ballot(bool vote, Site site);
+void atomic_access(const void* address, size_t bytes, Site site);
+void wait_for_previous_kernel(Site site);
+void let_next_kernel_start(Site site);
+
+template <typename T>
+uint64_t to_bits(T value) {
+  static_assert(sizeof(T) <= 8);
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof value);
+  return bits;
+}
+template <typename T>
+T from_bits(uint64_t bits) {
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// HADAL_KERNEL makes one of these per kernel before main; the driver finds kernels by name.
+struct Registered {
+  const char* name;
+  size_t params_bytes;
+  uint32_t threads;
+  void (*body)(const void* params);
+  const Registered* next;
+
+  Registered(const char* name, size_t params_bytes, uint32_t threads, void (*body)(const void*));
+  static const Registered* first();
+  static const Registered* find(const char* name);
+};
+
+}  // namespace hadal::simt

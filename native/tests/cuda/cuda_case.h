@@ -1,0 +1,154 @@
+// What the tests of CUDA kernels share: a queue on the emulator (or, with HADAL_TEST_DRIVER=cuda and the
+// fatbin's path in HADAL_TEST_FATBIN, on the GPU), arrays in device memory with guard bytes, and cases that run
+// on several seeds and end with the emulator's report. Oracles are the CPU's reference ops or written beside.
+#pragma once
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "cuda/queue.h"
+#include "simt/driver.h"
+#include "tests/case.h"
+
+namespace hadal::testing {
+
+using cuda::DevicePointer;
+using cuda::Queue;
+
+struct CudaBench {
+  const cuda::Driver& driver;
+  bool emulated;
+  cuda::DriverContext context = nullptr;
+  cuda::DriverLibrary library = nullptr;
+  cuda::DriverStream stream = nullptr;
+  std::vector<char> fatbin;
+
+  explicit CudaBench(const cuda::Driver& driver) : driver(driver), emulated(std::strcmp(driver.kind, "simt") == 0) {
+    cuda::expect_success(driver, driver.init(0), "cuInit");
+    cuda::expect_success(driver, driver.context_retain(&context, 0), "cuDevicePrimaryCtxRetain");
+    cuda::expect_success(driver, driver.context_set_current(context), "cuCtxSetCurrent");
+    if (!emulated) {
+      const char* path = std::getenv("HADAL_TEST_FATBIN");
+      HADAL_EXPECT(path != nullptr, "HADAL_TEST_FATBIN: expected the path of the kernels' fatbin");
+      std::ifstream file(path, std::ios::binary);
+      fatbin.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    cuda::expect_success(driver, driver.library_load(&library, fatbin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
+                         "cuLibraryLoadData");
+    cuda::expect_success(driver, driver.stream_create(&stream, cuda::kStreamNonBlocking), "cuStreamCreate");
+  }
+  void synchronize() { cuda::expect_success(driver, driver.stream_synchronize(stream), "cuStreamSynchronize"); }
+};
+
+inline CudaBench& cuda_bench() {
+  static CudaBench bench = [] {
+    const char* wanted = std::getenv("HADAL_TEST_DRIVER");
+    return CudaBench(wanted != nullptr && std::strcmp(wanted, "cuda") == 0 ? cuda::system_driver() : simt::driver());
+  }();
+  return bench;
+}
+inline Queue& cuda_queue() {
+  static Queue queue(cuda_bench().driver, 0, cuda_bench().library, cuda_bench().stream);
+  return queue;
+}
+
+// Bytes in device memory between two guards; freed with the object.
+class DeviceBytes {
+ public:
+  explicit DeviceBytes(size_t bytes) : bytes_(bytes) {
+    const cuda::Driver& driver = cuda_bench().driver;
+    cuda::expect_success(driver, driver.memory_allocate(&memory_, bytes + 2 * kGuard), "cuMemAlloc");
+    driver.fill_bytes(memory_, kGuardByte, bytes + 2 * kGuard, cuda_bench().stream);
+  }
+  ~DeviceBytes() { cuda_bench().driver.memory_free(memory_); }
+  DeviceBytes(const DeviceBytes&) = delete;
+  DeviceBytes& operator=(const DeviceBytes&) = delete;
+
+  template <typename T = void>
+  T* data() const { return reinterpret_cast<T*>(memory_ + kGuard); }
+  void write(const void* from) {
+    const cuda::Driver& driver = cuda_bench().driver;
+    cuda::expect_success(driver, driver.copy_to_device(memory_ + kGuard, from, bytes_, cuda_bench().stream), "upload");
+    cuda_bench().synchronize();
+  }
+  void read(void* to) const {
+    const cuda::Driver& driver = cuda_bench().driver;
+    cuda::expect_success(driver, driver.copy_to_host(to, memory_ + kGuard, bytes_, cuda_bench().stream), "download");
+    cuda_bench().synchronize();
+  }
+  bool guards_intact() const {
+    std::vector<uint8_t> all(bytes_ + 2 * kGuard);
+    cuda_bench().driver.copy_to_host(all.data(), memory_, all.size(), cuda_bench().stream);
+    cuda_bench().synchronize();
+    for (size_t i = 0; i < kGuard; ++i)
+      if (all[i] != kGuardByte || all[all.size() - 1 - i] != kGuardByte) return false;
+    return true;
+  }
+  size_t size() const { return bytes_; }
+
+ private:
+  static constexpr size_t kGuard = 512;
+  static constexpr uint8_t kGuardByte = 0xa5;
+  size_t bytes_;
+  DevicePointer memory_ = 0;
+};
+
+// A vector of plain values on the device.
+template <typename T>
+class DeviceVector {
+ public:
+  explicit DeviceVector(std::vector<T> values) : host_(std::move(values)), bytes_(host_.size() * sizeof(T)) {
+    if (!host_.empty()) bytes_.write(host_.data());
+  }
+  explicit DeviceVector(size_t count) : DeviceVector(std::vector<T>(count)) {}
+  T* data() const { return bytes_.data<T>(); }
+  const std::vector<T>& read() {
+    if (!host_.empty()) bytes_.read(host_.data());
+    return host_;
+  }
+  bool guards_intact() const { return bytes_.guards_intact(); }
+
+ private:
+  std::vector<T> host_;
+  DeviceBytes bytes_;
+};
+
+inline uint16_t bf16_bits(float f) { return cpu::f32_to_bf16(f); }
+inline float bf16_value(uint16_t bits) { return cpu::bf16_to_f32(bits); }
+
+inline std::vector<uint16_t> to_bf16(const std::vector<float>& values) {
+  std::vector<uint16_t> bits;
+  for (const float value : values) bits.push_back(bf16_bits(value));
+  return bits;
+}
+inline std::vector<float> from_bf16(const std::vector<uint16_t>& bits) {
+  std::vector<float> values;
+  for (const uint16_t b : bits) values.push_back(bf16_value(b));
+  return values;
+}
+inline std::vector<float> normals(Random& random, size_t count, float scale = 1) {
+  std::vector<float> values(count);
+  for (float& value : values) value = scale * random.normal();
+  return values;
+}
+
+// What the emulator found since it was last asked; nothing is expected.
+inline void expect_no_hazards() {
+  const simt::Report report = simt::take_report();
+  for (const std::string& text : report.problems) std::printf("  hazard: %s\n", text.c_str());
+  CHECK(report.count == 0);
+}
+
+// A named case, run with three seeds of the emulator's scheduler, or once on a GPU.
+inline void kernel_test(const std::string& name, const std::function<void()>& body) {
+  test(name, [&] {
+    for (uint64_t seed = 1; seed <= (cuda_bench().emulated ? 3 : 1) && current_ok; ++seed) {
+      simt::options().seed = seed;
+      body();
+      expect_no_hazards();
+    }
+  });
+}
+
+}  // namespace hadal::testing
