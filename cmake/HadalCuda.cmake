@@ -33,4 +33,9 @@ function(hadal_add_cuda_tests)
     target_sources(cuda_${name} PRIVATE $<TARGET_OBJECTS:hadal_cuda_host>
       $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_simt>)
   endforeach()
+  # The driver's own header, to compare with; nothing else needs it.
+  find_path(HADAL_CUDA_HEADERS cuda.h PATHS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES include)
+  if(HADAL_CUDA_HEADERS)
+    target_include_directories(cuda_driver_abi_test SYSTEM PRIVATE ${HADAL_CUDA_HEADERS})
+  endif()
 endfunction()

@@ -1,6 +1,6 @@
 // The part of the CUDA driver's C interface that Hadal calls, declared by itself so that the CUDA backend
-// builds where no toolkit is. Layouts and numbers are the driver's ABI; tests/cuda/driver_abi.cu holds them
-// against cuda.h where nvcc is found. Which library stands behind the functions is driver.h's business.
+// builds where no toolkit is. Layouts and numbers are the driver's ABI; tests/cuda/driver_abi_test.cpp holds them
+// against cuda.h where there is one. Which library stands behind the functions is driver.h's business.
 #pragma once
 
 #include <cstddef>
@@ -65,7 +65,8 @@ struct LaunchConfig {
 };
 
 // 128 opaque bytes on a GPU; what the emulator writes into them is its own (simt/tensor_map.h).
-struct alignas(64) TensorMap {
+// Aligned as cuda.h of CUDA 13 has it; the hardware asks for 64.
+struct alignas(128) TensorMap {
   uint64_t opaque[16];
 };
 
