@@ -25,7 +25,6 @@ uint32_t max_slots();
 
 // Shared addresses are 32-bit: an offset in the block's own memory, or, from map_shared(), (rank + 1) << 24 and
 // an offset in that of a block of the cluster. The pointer may be past the end: check with async_* first.
-uint32_t shared_offset(const void* pointer);
 uint8_t* shared_pointer(uint32_t address);
 
 // The 32 lanes of a warp meet (`.sync.aligned`), memory is ordered among them, and lanes that meet in another
