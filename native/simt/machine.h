@@ -200,5 +200,6 @@ std::string describe(Place place);                    // "rms_norm.cuh:45" or "t
 std::string describe(const char* call, Site site);
 // `kind` and the places tell one mistake from another: a second one is only counted.
 void problem(const std::string& text, const char* kind, Place place = 0, Place other = 0);
+void watch_for_crashes();
 
 }  // namespace hadal::simt

@@ -139,7 +139,6 @@ void meet_block(const char* call, int id, uint32_t threads, bool wait, Site site
     barrier.gathered.clear();
     barrier.time = ++block.group->time;
   } else if (wait) {
-    self.waits_for = std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) + " threads had come";
     wait_while(&barrier.generation, generation);
   }
   if (!hazards) return;
@@ -206,6 +205,10 @@ std::string describe_waits(const Block& block) {
         text += " " + std::to_string(lane) + (block.threads[w * 32 + lane].done ? " (has exited)" : "");
     text += "]";
   }
+  for (int id = 0; id < 16; ++id)
+    if (const Barrier& barrier = block.barriers[id]; barrier.arrived > 0)
+      text += " [" + (id == 0 ? std::string("sync_block") : "named barrier " + std::to_string(id)) + ": " +
+              std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) + " threads have come]";
   const auto exited = std::count_if(block.threads.begin(), block.threads.end(), [](const Thread& t) { return t.done; });
   if (exited > 0) text += " [" + std::to_string(exited) + " threads have exited]";
   return text;

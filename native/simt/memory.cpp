@@ -17,7 +17,7 @@
 namespace hadal::simt {
 namespace {
 
-constexpr size_t kSpace = size_t{1} << 40;  // address space only
+constexpr size_t kSpace = size_t{1} << 40, kLeastSpace = size_t{1} << 32;  // address space, not memory
 constexpr size_t kPage = 4096;
 constexpr size_t kRedZone = 16 * kPage;  // between two allocations
 
@@ -31,15 +31,19 @@ struct Allocation {
   size_t written_bytes = 0;
 };
 
-void* reserve(size_t bytes, bool usable) {
-  void* memory = mmap(nullptr, bytes, usable ? PROT_READ | PROT_WRITE : PROT_NONE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) std::abort();
-  return memory;
+// Usable all of it: an access that was reported happens nevertheless. As much as there is, from `least`.
+uint8_t* reserve(size_t& bytes, size_t least) {
+  for (;; bytes /= 2) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory != MAP_FAILED) return static_cast<uint8_t*>(memory);
+    if (bytes / 2 < least) std::abort();
+  }
 }
 
 struct Space {
-  uint8_t* start = static_cast<uint8_t*>(reserve(kSpace, false));
+  size_t size = kSpace;
+  uint8_t* start = reserve(size, kLeastSpace);
   size_t used = kRedZone;
   std::vector<std::unique_ptr<Allocation>> all;  // by address
   Allocation* last = nullptr;
@@ -61,7 +65,8 @@ Space& space() {
 }
 
 struct SharedSpace {
-  uint8_t* start = static_cast<uint8_t*>(reserve(kPlaces * kSharedWindow, true));
+  size_t size = kPlaces * kSharedWindow;
+  uint8_t* start = reserve(size, size);
 };
 SharedSpace& shared_space() {
   static auto* the_space = new SharedSpace;
@@ -146,7 +151,7 @@ bool find_shared(const void* address, size_t bytes, bool write, Place place, Fou
 }
 
 bool is_global(const void* address) {
-  return static_cast<size_t>(static_cast<const uint8_t*>(address) - space().start) < kSpace;
+  return static_cast<size_t>(static_cast<const uint8_t*>(address) - space().start) < space().size;
 }
 bool is_shared(const void* address) {
   return static_cast<size_t>(static_cast<const uint8_t*>(address) - shared_space().start) <
@@ -168,9 +173,8 @@ void check_alignment(const void* address, size_t bytes, Access access, Place pla
 void* allocate_global(size_t bytes) {
   Space& all = space();
   const size_t pages = (std::max<size_t>(bytes, 1) + kPage - 1) / kPage * kPage;
-  if (all.used + pages + kRedZone > kSpace) return nullptr;
+  if (all.used + pages + kRedZone > all.size) return nullptr;
   uint8_t* start = all.start + all.used;
-  if (mprotect(start, pages, PROT_READ | PROT_WRITE) != 0) return nullptr;
   all.used += pages + kRedZone;
   std::memset(start, 0xff, bytes);
   auto made = std::make_unique<Allocation>();
@@ -179,7 +183,7 @@ void* allocate_global(size_t bytes) {
   made->number = static_cast<uint32_t>(all.all.size() + 1);
   made->shadow.map(bytes);
   made->written_bytes = (bytes / 16 + 1) * 2;
-  made->written = static_cast<uint16_t*>(reserve(made->written_bytes, true));
+  made->written = reinterpret_cast<uint16_t*>(reserve(made->written_bytes, made->written_bytes));
   all.all.push_back(std::move(made));
   return start;
 }
@@ -193,7 +197,6 @@ bool free_global(void* start) {
   munmap(in->written, in->written_bytes);
   const size_t pages = (std::max<size_t>(in->bytes, 1) + kPage - 1) / kPage * kPage;
   madvise(start, pages, MADV_DONTNEED);
-  mprotect(start, pages, PROT_NONE);  // also makes one mapping of it and its neighbours
   return true;
 }
 

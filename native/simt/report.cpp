@@ -1,6 +1,8 @@
 // Reports: who, where, against whom. Places in a kernel are code addresses until somebody has to read them: then
 // addr2line names the line, past the wrappers of cuda/device.
 #include <dlfcn.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -61,7 +63,31 @@ std::string line_of(Place place) {
   return found;
 }
 
+// A kernel that dereferences an address that is nowhere takes the process with it; at least with a name.
+void crashed(int signal_number, siginfo_t* info, void*) {
+  if (machine.now != nullptr) {
+    char text[512];
+    const int length = std::snprintf(
+        text, sizeof text, "%s: thread %u of block %u dereferences %p, after %s at %s:%d\n", machine.kernel->name,
+        machine.now->number, machine.now->block->index.x, info->si_addr, machine.now->call,
+        machine.now->site.file, machine.now->site.line);
+    if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0) _exit(1);
+  }
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
 }  // namespace
+
+void watch_for_crashes() {
+  static const bool once = [] {
+    struct sigaction action {};
+    action.sa_sigaction = crashed;
+    action.sa_flags = SA_SIGINFO;
+    return sigaction(SIGSEGV, &action, nullptr) == 0 && sigaction(SIGBUS, &action, nullptr) == 0;
+  }();
+  static_cast<void>(once);
+}
 
 uintptr_t image_start = find_image();
 

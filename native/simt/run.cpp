@@ -196,6 +196,7 @@ std::string refuse(const Registered& kernel, const Grid& grid) {
 }
 
 void prepare(const Registered& kernel, const Grid& grid, const void* params, const Options& options) {
+  watch_for_crashes();
   machine.kernel = &kernel;
   machine.params = params;
   machine.grid = grid;

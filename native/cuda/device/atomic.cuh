@@ -1,7 +1,8 @@
 // Atomic operations on words of shared or global memory, returning the old value, and order between blocks.
-// Plain ones are relaxed: they order nothing else. Who tells another block that memory is written either releases
-// a word that the other acquires, or puts fence_device() between the writes and a relaxed atomic, and between
-// the other's relaxed atomic and its reads.
+// Plain ones are relaxed: they order nothing else. A block that tells others of its writes: sync_block(), then one
+// thread either releases a word or calls fence_device() and a relaxed atomic; the thread that sees it acquires
+// the word or calls fence_device() after its own relaxed atomic; then sync_block(). A fence by another thread
+// than the one with the atomic orders nothing (PTX's release pattern is of one thread).
 #pragma once
 
 #include "cuda/device/kernel.cuh"
