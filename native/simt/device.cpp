@@ -46,6 +46,12 @@ void generic_write(const void* address, uint32_t bytes, bool aligned, const char
   if (machine.options.hazards) access_memory(address, bytes, Access::kWrite, aligned, place_of(call, site));
 }
 
+void report_misaligned(const void* address, uint32_t bytes, const char* call, Site site) {
+  const auto past = reinterpret_cast<uintptr_t>(address) % bytes;
+  report_problem("misaligned access: an address " + std::to_string(past) + " past a multiple of " +
+                     std::to_string(bytes), call, site);
+}
+
 void wait_for_previous_kernel(Site site) {
   enter("wait_for_previous_kernel", site);
   Thread& self = *machine.now;

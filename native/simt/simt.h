@@ -49,6 +49,8 @@ __attribute__((no_sanitize("thread"))) void unseen_store(T* address, T value) {
   *const_cast<volatile T*>(address) = value;
 }
 
+void report_misaligned(const void* address, uint32_t bytes, const char* call, Site site);
+
 // Before an atomic operation: `write` and `read` say what it does to the word.
 enum class Order { kRelaxed, kAcquire, kRelease, kAcquireRelease };
 struct AtomicUse {
