@@ -25,13 +25,18 @@ function(hadal_add_cuda_tests)
   file(GLOB kernels CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
   file(GLOB emulator CONFIGURE_DEPENDS ${native}/simt/*.cpp)
   hadal_emulated_kernels(hadal_cuda_emulated ${kernels})
+  # Kernels of tests alone: for the emulator and the nvcc gate, not in the fatbin.
+  file(GLOB test_kernels CONFIGURE_DEPENDS ${native}/tests/cuda/kernels/*.cu)
+  hadal_emulated_kernels(hadal_cuda_test_kernels ${test_kernels})
   hadal_object_library(hadal_simt ${emulator})
   file(GLOB programs CONFIGURE_DEPENDS ${native}/tests/cuda/*_test.cpp)
   foreach(program IN LISTS programs)
     get_filename_component(name ${program} NAME_WE)
     hadal_add_test(cuda_${name} ${program})
     target_sources(cuda_${name} PRIVATE $<TARGET_OBJECTS:hadal_cuda_host>
-      $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_simt>)
+      $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_cuda_test_kernels>
+      $<TARGET_OBJECTS:hadal_simt>)
+    target_link_libraries(cuda_${name} PRIVATE ${CMAKE_DL_LIBS})
   endforeach()
   # The driver's own header, to compare with; nothing else needs it.
   find_path(HADAL_CUDA_HEADERS cuda.h PATHS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES include)

@@ -4,6 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+
+#include "simt/memory.h"
 
 namespace hadal::simt {
 
@@ -14,11 +17,18 @@ namespace {
 using namespace cuda;
 using Clock = std::chrono::steady_clock;
 
+std::string last_error = "emulated";  // why a call was refused
+
+DriverResult refuse(const std::string& why) {
+  last_error = why;
+  return kDriverInvalidValue;
+}
+
 DriverResult init(uint32_t) { return 0; }
 DriverResult driver_version(int* version) { return *version = 13000, 0; }
 DriverResult error_name(DriverResult, const char** name) { return *name = "emulated", 0; }
 DriverResult error_string(DriverResult error, const char** text) {
-  *text = error == kDriverNotFound ? "no kernel of this name is compiled in" : "emulated";
+  *text = error == kDriverNotFound ? "no kernel of this name is compiled in" : last_error.c_str();
   return 0;
 }
 DriverResult device_count(int* count) { return *count = 1, 0; }
@@ -58,38 +68,53 @@ DriverResult memory_info(size_t* free, size_t* total) {
   return *free = *total = size_t{4} << 30, 0;
 }
 DriverResult memory_allocate(DevicePointer* pointer, size_t bytes) {
-  void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (bytes == 0) return refuse("an allocation of 0 bytes");
+  void* memory = allocate_global(bytes);
   *pointer = reinterpret_cast<DevicePointer>(memory);
   return memory != nullptr ? 0 : kDriverOutOfMemory;
 }
 DriverResult memory_free(DevicePointer pointer) {
-  std::free(reinterpret_cast<void*>(pointer));
-  return 0;
+  settle();
+  return free_global(reinterpret_cast<void*>(pointer)) ? 0 : refuse("not the start of an allocation");
 }
 DriverResult host_allocate(void** pointer, size_t bytes, uint32_t) {
   *pointer = std::malloc(bytes);
   return *pointer != nullptr ? 0 : kDriverOutOfMemory;
 }
 DriverResult host_free(void* pointer) { return std::free(pointer), 0; }
+// Copies and fills also end what was launched before them.
+DriverResult check_range(const char* call, DevicePointer start, size_t bytes) {
+  settle();
+  const char* wrong = check_global(reinterpret_cast<const void*>(start), bytes);
+  return *wrong == 0 ? 0 : refuse(std::string(call) + " of " + std::to_string(bytes) + " bytes: " + wrong);
+}
 DriverResult copy_to_device(DevicePointer to, const void* from, size_t bytes, DriverStream) {
+  if (const DriverResult wrong = check_range("copy to the device", to, bytes)) return wrong;
   std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  mark_written(reinterpret_cast<void*>(to), bytes);
   return 0;
 }
 DriverResult copy_to_host(void* to, DevicePointer from, size_t bytes, DriverStream) {
+  if (const DriverResult wrong = check_range("copy to the host", from, bytes)) return wrong;
   std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
   return 0;
 }
 DriverResult copy_on_device(DevicePointer to, DevicePointer from, size_t bytes, DriverStream) {
+  if (const DriverResult wrong = check_range("copy on the device, target", to, bytes)) return wrong;
+  if (const DriverResult wrong = check_range("copy on the device, source", from, bytes)) return wrong;
   std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+  copy_written(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
   return 0;
 }
 DriverResult fill_bytes(DevicePointer to, unsigned char value, size_t bytes, DriverStream) {
+  if (const DriverResult wrong = check_range("fill", to, bytes)) return wrong;
   std::memset(reinterpret_cast<void*>(to), value, bytes);
+  mark_written(reinterpret_cast<void*>(to), bytes);
   return 0;
 }
 DriverResult stream_create(DriverStream* stream, uint32_t) { return *stream = nullptr, 0; }
 DriverResult stream_destroy(DriverStream) { return 0; }
-DriverResult stream_synchronize(DriverStream) { return 0; }
+DriverResult stream_synchronize(DriverStream) { return settle(), 0; }
 DriverResult stream_begin_capture(DriverStream, int) { return kDriverInvalidValue; }
 DriverResult stream_end_capture(DriverStream, DriverGraph*) { return kDriverInvalidValue; }
 DriverResult graph_instantiate(DriverGraphExec*, DriverGraph, unsigned long long) {
@@ -125,9 +150,12 @@ DriverResult launch(const LaunchConfig* config, DriverKernel handle, void** para
   grid.blocks = {config->grid_x, config->grid_y, config->grid_z};
   grid.threads = {config->block_x, config->block_y, config->block_z};
   grid.shared_bytes = config->shared_bytes;
-  for (uint32_t i = 0; i < config->attribute_count; ++i)
-    if (config->attributes[i].id == kLaunchClusterDimension)
-      grid.cluster = config->attributes[i].value.cluster.x;
+  for (uint32_t i = 0; i < config->attribute_count; ++i) {
+    const LaunchAttribute& attribute = config->attributes[i];
+    if (attribute.id == kLaunchClusterDimension) grid.cluster = attribute.value.cluster.x;
+    if (attribute.id == kLaunchProgrammaticSerialization)
+      grid.dependent = attribute.value.programmatic_serialization != 0;
+  }
   add_report(run(kernel, grid, params[0], options()));
   return 0;
 }

@@ -59,17 +59,16 @@ void Fibers::run() {
 
 #ifdef HADAL_SIMT_UCONTEXT
 
-void Fibers::start(size_t count, void (*entry)(size_t index)) {
+void Fibers::start(size_t index, void (*entry)(size_t index)) {
   running = this;
   entry_ = entry;
   if (scheduler_ == nullptr) scheduler_ = new ucontext_t{};
-  while (fibers_.size() < count) fibers_.emplace_back(new Fiber);
-  for (size_t i = 0; i < count; ++i) {
-    getcontext(&fibers_[i]->context);
-    fibers_[i]->context.uc_stack.ss_sp = fibers_[i]->stack;
-    fibers_[i]->context.uc_stack.ss_size = kStackBytes;
-    makecontext(&fibers_[i]->context, &Fibers::run, 0);
-  }
+  while (fibers_.size() <= index) fibers_.emplace_back(new Fiber);
+  ucontext_t& context = fibers_[index]->context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = fibers_[index]->stack;
+  context.uc_stack.ss_size = kStackBytes;
+  makecontext(&context, &Fibers::run, 0);
 }
 
 void Fibers::resume(size_t index) {
@@ -83,18 +82,16 @@ void Fibers::yield() {
 
 #else
 
-void Fibers::start(size_t count, void (*entry)(size_t index)) {
+void Fibers::start(size_t index, void (*entry)(size_t index)) {
   running = this;
   entry_ = entry;
-  while (fibers_.size() < count) fibers_.emplace_back(new Fiber);
-  for (size_t i = 0; i < count; ++i) {
-    auto top = reinterpret_cast<uintptr_t>(fibers_[i]->stack + kStackBytes) & ~uintptr_t{63};
-    auto** slot = reinterpret_cast<void**>(top);
-    *--slot = nullptr;  // where run() would return to, and 16-byte alignment at its entry
-    *--slot = reinterpret_cast<void*>(&Fibers::run);
-    for (int r = 0; r < 6; ++r) *--slot = nullptr;
-    fibers_[i]->pointer = slot;
-  }
+  while (fibers_.size() <= index) fibers_.emplace_back(new Fiber);
+  auto top = reinterpret_cast<uintptr_t>(fibers_[index]->stack + kStackBytes) & ~uintptr_t{63};
+  auto** slot = reinterpret_cast<void**>(top);
+  *--slot = nullptr;  // where run() would return to, and 16-byte alignment at its entry
+  *--slot = reinterpret_cast<void*>(&Fibers::run);
+  for (int r = 0; r < 6; ++r) *--slot = nullptr;
+  fibers_[index]->pointer = slot;
 }
 
 void Fibers::resume(size_t index) {

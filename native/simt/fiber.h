@@ -12,8 +12,8 @@ class Fibers {
  public:
   static constexpr size_t kStackBytes = 128 << 10;
 
-  // Makes fibers 0..count-1 start at entry(index) when they are first resumed.
-  void start(size_t count, void (*entry)(size_t index));
+  // Makes a fiber start at entry(index) when it is next resumed, whatever it was doing.
+  void start(size_t index, void (*entry)(size_t index));
   void resume(size_t index);  // from the scheduler, until the fiber yields or ends
   void yield();               // from a fiber, back to the scheduler
   size_t current() const { return current_; }

@@ -1,237 +1,270 @@
-// The scheduler: blocks one after another, their threads as fibers in a seeded order with some lagging, and
-// the meetings of threads (barriers, shuffles). A meeting that nobody can complete is a deadlock.
+// The scheduler: clusters or blocks of a grid in a seeded order, a few at a time, their threads as fibers with some
+// lagging, and copies that complete at some later tick. When nobody can go on that is a deadlock.
 #include "simt/run.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <numeric>
 
-#include "simt/fiber.h"
+#include "simt/machine.h"
 
 namespace hadal::simt {
-namespace {
-
-constexpr size_t kSharedMax = 227 * 1024;
-constexpr size_t kReported = 8;
-
-// Threads that wait for one another: `generation` grows when the last has come.
-struct Meeting {
-  uint32_t arrived = 0;
-  uint32_t generation = 0;
-  uint64_t in[32] = {}, out[32] = {};
-};
-
-struct Thread {
-  Extent index;
-  bool done = false;
-  const Meeting* waits_for = nullptr;
-  uint32_t generation = 0;
-  const char* call = "entry";
-  Site site{"", 0};
-};
-
-struct Machine {
-  Fibers fibers;
-  const Registered* kernel = nullptr;
-  const void* params = nullptr;
-  Grid grid;
-  Options options;
-  Report report;
-  Extent block;
-  std::vector<Thread> threads;
-  std::vector<Meeting> warps;
-  Meeting barriers[16];
-  uint64_t random = 1;
-  alignas(1024) uint8_t shared[kSharedMax];
-
-  Thread& current() { return threads[fibers.current()]; }
-  uint64_t next_random() {
-    random ^= random << 13;
-    random ^= random >> 7;
-    return random ^= random << 17;
-  }
-};
 
 Machine machine;
+
+namespace {
+
+constexpr size_t kStop = 1000;      // reports of one launch
+constexpr int kIdlePolls = 2000;    // sweeps in which all that ran found their flags unset
+
 Options launch_options;
 Report all_reports;
+std::vector<ThreadHooks> thread_hooks;
 
-void problem(const std::string& what) {
-  ++machine.report.count;
-  if (machine.report.problems.size() < kReported) machine.report.problems.push_back(what);
+Extent block_at(uint32_t linear) {
+  const Extent& blocks = machine.grid.blocks;
+  return {linear % blocks.x, linear / blocks.x % blocks.y, linear / blocks.x / blocks.y};
 }
 
-std::string place(const Thread& thread) {
-  const char* file = thread.site.file;
-  for (const char* c = file; *c; ++c)
-    if (*c == '/') file = c + 1;
-  return std::string(thread.call) + " at " + file + ":" + std::to_string(thread.site.line);
-}
-
-void enter(const char* call, Site site) {
-  machine.current().call = call;
-  machine.current().site = site;
-}
-
-void meet(Meeting& meeting, uint32_t threads) {
-  Thread& self = machine.current();
-  if (++meeting.arrived == threads) {
-    meeting.arrived = 0;
-    ++meeting.generation;
-    std::copy_n(meeting.in, 32, meeting.out);
-    return;
-  }
-  self.waits_for = &meeting;
-  self.generation = meeting.generation;
-  machine.fibers.yield();
-}
-
-bool can_run(const Thread& thread) {
-  if (thread.done) return false;
-  return thread.waits_for == nullptr || thread.waits_for->generation != thread.generation;
-}
-
-void report_deadlock() {
-  std::string text = "deadlock in block " + std::to_string(machine.block.x) + ":";
-  std::string last;
-  for (size_t i = 0; i < machine.threads.size(); ++i) {
-    if (machine.threads[i].done) continue;
-    const std::string here = place(machine.threads[i]);
-    if (here != last) text += " [thread " + std::to_string(i) + ".. in " + here + "]";
-    last = here;
-  }
-  problem(text);
-}
-
-void entry(size_t index) {
+void entry(size_t slot) {
   machine.kernel->body(machine.params);
-  machine.threads[index].done = true;
+  Thread& thread = *machine.by_slot[slot];
+  for (const ThreadHooks& hooks : thread_hooks) hooks.ended(thread.slot);
+  thread.done = true;
 }
 
-void start_block(const Extent& block) {
+void start_block(Block& block, Group& group, uint32_t rank, const Extent& index) {
   const Extent& extent = machine.grid.threads;
-  const size_t count = size_t{extent.x} * extent.y * extent.z;
-  machine.block = block;
-  machine.threads.assign(count, Thread{});
-  for (size_t i = 0; i < count; ++i)
-    machine.threads[i].index = {static_cast<uint32_t>(i % extent.x),
-                                static_cast<uint32_t>(i / extent.x % extent.y),
-                                static_cast<uint32_t>(i / extent.x / extent.y)};
-  machine.warps.assign((count + 31) / 32, Meeting{});
-  for (Meeting& barrier : machine.barriers) barrier = Meeting{};
-  std::fill_n(machine.shared, machine.grid.shared_bytes, uint8_t{0xff});
-  machine.fibers.start(count, entry);
-}
-
-void run_block(const Extent& block) {
-  start_block(block);
-  const size_t count = machine.threads.size();
-  size_t live = count;
-  while (live > 0) {
-    bool moved = false;
-    const size_t first = machine.next_random() % count;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t index = (first + i) % count;
-      Thread& thread = machine.threads[index];
-      if (!can_run(thread)) continue;
-      if (moved && machine.next_random() % 8 == 0) continue;  // let some lag
-      thread.waits_for = nullptr;
-      machine.fibers.resume(index);
-      ++machine.report.switches;
-      moved = true;
-      if (thread.done) --live;
-    }
-    if (!moved) return report_deadlock();
+  const uint32_t count = extent.x * extent.y * extent.z, warps = (count + 31) / 32;
+  block.group = &group;
+  block.rank = rank;
+  block.index = index;
+  block.live = count;
+  block.waited_for_previous = false;
+  start_shared(block);
+  block.threads.assign(count, Thread{});
+  start_meetings(block);
+  for (uint32_t i = 0; i < count; ++i) {
+    Thread& thread = block.threads[i];
+    thread.index = {i % extent.x, i / extent.x % extent.y, i / extent.x / extent.y};
+    thread.number = i;
+    thread.slot = block.place * count + i;
+    thread.block = &block;
+    thread.done = false;
+    thread.clock.agent = kFirstThread + rank * warps * 32 + i;
+    restamp(thread);
+    machine.by_slot[thread.slot] = &thread;
+    machine.fibers.start(thread.slot, entry);
+    for (const ThreadHooks& hooks : thread_hooks) hooks.started(thread.slot);
   }
 }
 
-}  // namespace
-
-const Extent& thread_index() { return machine.current().index; }
-const Extent& block_index() { return machine.block; }
-const Extent& block_extent() { return machine.grid.threads; }
-const Extent& grid_extent() { return machine.grid.blocks; }
-
-uint8_t* shared_memory(size_t bytes) {
-  if (bytes > machine.grid.shared_bytes)
-    problem("shared memory: the kernel uses " + std::to_string(bytes) + " bytes, the launch gave " +
-            std::to_string(machine.grid.shared_bytes));
-  return machine.shared;
+void start_group(uint32_t cluster_index) {
+  const Grid& grid = machine.grid;
+  const uint32_t count = grid.threads.x * grid.threads.y * grid.threads.z;
+  auto group = std::make_unique<Group>();
+  group->number = machine.next_group++;
+  group->first_async = kFirstThread + grid.cluster * ((count + 31) / 32) * 32;
+  for (uint32_t rank = 0; rank < grid.cluster; ++rank) {
+    Block& block = machine.blocks[machine.free_places.back()];
+    machine.free_places.pop_back();
+    group->blocks.push_back(&block);
+    start_block(block, *group, rank, block_at(cluster_index * grid.cluster + rank));
+  }
+  machine.groups.push_back(std::move(group));
 }
 
-void sync_block(Site site) {
-  enter("sync_block", site);
-  meet(machine.barriers[0], static_cast<uint32_t>(machine.threads.size()));
+void end_group(Group& group) {
+  for (Block* block : group.blocks) {
+    if (machine.grid.dependent && machine.options.hazards && !block->waited_for_previous)
+      problem("a dependent launch ended without wait_for_previous_kernel in block " +
+                  std::to_string(block->index.x) + ": the next kernel may start before the previous one has ended",
+              "no wait");
+    machine.free_places.push_back(block->place);
+  }
 }
 
-void sync_named(int id, int threads, Site site) {
-  enter("sync_named", site);
-  if (id < 1 || id > 15) return problem("sync_named: barrier " + std::to_string(id));
-  meet(machine.barriers[id], static_cast<uint32_t>(threads));
+bool can_run(Thread& thread) {
+  return !thread.done && (thread.watched == nullptr || *thread.watched != thread.unlike);
 }
 
-uint64_t shuffle(uint64_t value, int lane, Site site) {
-  enter("shuffle", site);
-  const size_t self = machine.fibers.current();
-  Meeting& warp = machine.warps[self / 32];
-  warp.in[self % 32] = value;
-  meet(warp, 32);
-  return warp.out[lane & 31];
+// One turn for the threads of a block, some left out. Returns how many went on and were not polling.
+uint32_t sweep(Block& block, bool& ran) {
+  const size_t count = block.threads.size();
+  const size_t first = machine.next_random() % count;
+  uint32_t moved = 0;
+  for (size_t i = 0; i < count; ++i) {
+    Thread& thread = block.threads[first + i < count ? first + i : first + i - count];
+    if (!can_run(thread)) continue;
+    if (ran && machine.next_random() % 8 == 0) continue;  // let some lag
+    thread.polled = false;
+    machine.now = &thread;
+    machine.fibers.resume(thread.slot);
+    machine.now = nullptr;
+    ++machine.report.switches;
+    ran = true;
+    if (!thread.polled) ++moved;
+    if (thread.done) --block.live;
+  }
+  return moved;
 }
 
-void sync_warp(Site site) {
-  enter("sync_warp", site);
-  meet(machine.warps[machine.fibers.current() / 32], 32);
+// Copies whose time has come; with `idle`, the next one's time has come.
+bool let_pending_happen(bool idle) {
+  std::vector<Pending>& all = machine.pending;
+  if (all.empty()) return false;
+  if (idle)
+    machine.tick = std::max(machine.tick, std::min_element(all.begin(), all.end(), [](auto& a, auto& b) {
+                                            return a.at < b.at;
+                                          })->at);
+  bool happened = false;
+  for (size_t i = 0; i < all.size();) {
+    if (all[i].at > machine.tick) {
+      ++i;
+      continue;
+    }
+    const Pending pending = std::move(all[i]);
+    all[i] = std::move(all.back());
+    all.pop_back();
+    pending.happen();
+    happened = true;
+  }
+  return happened;
 }
 
-uint32_t ballot(bool vote, Site site) {
-  enter("ballot", site);
-  const size_t self = machine.fibers.current();
-  Meeting& warp = machine.warps[self / 32];
-  warp.in[self % 32] = vote;
-  meet(warp, 32);
-  uint32_t bits = 0;
-  for (int lane = 0; lane < 32; ++lane) bits |= static_cast<uint32_t>(warp.out[lane] & 1) << lane;
-  return bits;
+void report_deadlock(bool polling) {
+  for (const auto& group : machine.groups)
+    for (const Block* block : group->blocks)
+      if (block->live > 0)
+        return problem(std::string("deadlock") + (polling ? " (threads poll flags that nobody sets)" : "") +
+                           " in block " + std::to_string(block->index.x) + ":" + describe_waits(*block),
+                       "deadlock");
 }
 
-void atomic_access(const void*, size_t, Site site) { enter("atomic", site); }
-void wait_for_previous_kernel(Site site) { enter("wait_for_previous_kernel", site); }
-void let_next_kernel_start(Site site) { enter("let_next_kernel_start", site); }
+// All groups of the grid, `resident` at a time.
+void run_grid(const std::vector<uint32_t>& order, uint32_t resident) {
+  const uint32_t most = kPlaces / machine.grid.cluster;
+  size_t next = 0;
+  int idle_polls = 0;
+  while (machine.report.count < kStop) {
+    while (machine.groups.size() < resident && next < order.size()) start_group(order[next++]);
+    if (machine.groups.empty()) return;
+    bool ran = false;
+    uint32_t moved = 0;
+    for (size_t g = 0; g < machine.groups.size(); ++g)
+      for (Block* block : machine.groups[g]->blocks) moved += sweep(*block, ran);
+    machine.tick += 4;
+    const bool happened = let_pending_happen(!ran);
+    idle_polls = moved > 0 || happened ? 0 : idle_polls + 1;
+    if ((!ran && !happened && machine.pending.empty()) || idle_polls > kIdlePolls) {
+      if (machine.groups.size() < most && next < order.size()) {
+        ++resident;  // they may be waiting for a block that has not started
+        idle_polls = 0;
+        continue;
+      }
+      return report_deadlock(ran);
+    }
+    for (size_t g = 0; g < machine.groups.size();) {
+      Group& group = *machine.groups[g];
+      if (std::any_of(group.blocks.begin(), group.blocks.end(), [](Block* b) { return b->live > 0; })) {
+        ++g;
+        continue;
+      }
+      end_group(group);
+      machine.groups.erase(machine.groups.begin() + static_cast<ptrdiff_t>(g));
+    }
+  }
+}
 
-Report run(const Registered& kernel, const Grid& grid, const void* params, const Options& options) {
+std::vector<uint32_t> shuffled(uint32_t count) {
+  std::vector<uint32_t> order(count);
+  std::iota(order.begin(), order.end(), 0u);
+  for (uint32_t i = count; i > 1; --i) std::swap(order[i - 1], order[machine.next_random() % i]);
+  return order;
+}
+
+std::string refuse(const Registered& kernel, const Grid& grid) {
+  const uint64_t threads = uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
+  if (grid.shared_bytes > kSharedMax)
+    return "shared memory: " + std::to_string(grid.shared_bytes) + " bytes are more than 227 KB";
+  if (threads == 0 || threads > kernel.threads)
+    return std::to_string(threads) + " threads a block, the kernel is compiled for at most " +
+           std::to_string(kernel.threads);
+  if (grid.cluster == 0 || grid.cluster > 16 || grid.blocks.x % grid.cluster != 0)
+    return "clusters of " + std::to_string(grid.cluster) + " blocks in a grid " +
+           std::to_string(grid.blocks.x) + " wide";
+  return "";
+}
+
+void prepare(const Registered& kernel, const Grid& grid, const void* params, const Options& options) {
+  watch_for_crashes();
   machine.kernel = &kernel;
   machine.params = params;
   machine.grid = grid;
   machine.options = options;
   machine.report = {};
   machine.random = options.seed * 0x9e3779b97f4a7c15u | 1;
-  if (grid.shared_bytes > kSharedMax) {
-    problem("shared memory: " + std::to_string(grid.shared_bytes) + " bytes are more than 227 KB");
+  for (int i = 0; i < 4; ++i) machine.next_random();
+  machine.tick = 0;
+  machine.groups.clear();
+  machine.pending.clear();
+  machine.readers.clear();
+  start_atomics();
+  if (!grid.dependent) machine.chain_group = machine.next_group;
+  machine.first_group = machine.next_group;
+  if (machine.blocks.empty()) {
+    machine.blocks = std::vector<Block>(kPlaces);
+    for (uint32_t i = 0; i < kPlaces; ++i) machine.blocks[i].place = i;
+  }
+  machine.free_places.clear();
+  for (uint32_t i = kPlaces; i > 0; --i) machine.free_places.push_back(i - 1);
+  machine.by_slot.assign(kPlaces * grid.threads.x * grid.threads.y * grid.threads.z, nullptr);
+}
+
+}  // namespace
+
+Report run(const Registered& kernel, const Grid& grid, const void* params, const Options& options) {
+  prepare(kernel, grid, params, options);
+  if (const std::string reason = refuse(kernel, grid); !reason.empty()) {
+    problem(reason, reason.c_str());
     return machine.report;
   }
-  const size_t before = machine.report.count;
-  for (uint32_t z = 0; z < grid.blocks.z; ++z)
-    for (uint32_t y = 0; y < grid.blocks.y; ++y)
-      for (uint32_t x = 0; x < grid.blocks.x; ++x) {
-        run_block({x, y, z});
-        if (machine.report.count > before + 1000) return machine.report;
-      }
+  const uint64_t blocks = uint64_t{grid.blocks.x} * grid.blocks.y * grid.blocks.z;
+  if (machine.next_group + blocks >= kMaxGroups) {
+    problem("more blocks in one process than the emulator can number", "groups");
+    return machine.report;
+  }
+  const uint32_t most = kPlaces / grid.cluster;
+  const uint32_t resident =
+      options.resident > 0 ? options.resident : 1 + static_cast<uint32_t>(machine.next_random() % 3);
+  run_grid(shuffled(static_cast<uint32_t>(blocks / grid.cluster)), std::min(resident, most));
+  machine.groups.clear();
+  machine.pending.clear();
   return machine.report;
 }
+
+void settle() { machine.chain_group = machine.next_group; }
 
 Options& options() { return launch_options; }
 
 void add_report(const Report& report) {
   all_reports.count += report.count;
   all_reports.switches += report.switches;
+  all_reports.accesses += report.accesses;
   for (const std::string& text : report.problems)
-    if (all_reports.problems.size() < kReported) all_reports.problems.push_back(text);
+    if (all_reports.problems.size() < 8) all_reports.problems.push_back(text);
 }
 
 Report take_report() {
   Report taken;
   std::swap(taken, all_reports);
   return taken;
+}
+
+void add_thread_hooks(const ThreadHooks& hooks) { thread_hooks.push_back(hooks); }
+uint32_t max_slots() { return kPlaces * 1024; }
+
+void after_ticks(uint64_t ticks, std::function<void()> happen) {
+  machine.pending.push_back({machine.tick + ticks, std::move(happen)});
 }
 
 }  // namespace hadal::simt

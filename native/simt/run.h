@@ -13,21 +13,27 @@ struct Grid {
   Extent blocks, threads;
   uint32_t cluster = 1;
   uint32_t shared_bytes = 0;
+  bool dependent = false;  // may start while the launch before it still runs
 };
 
 struct Options {
-  uint64_t seed = 1;   // of the order in which threads run
+  uint64_t seed = 1;    // of the order in which threads, blocks and copies run
   bool hazards = true;  // look for what a GPU would not complain of
+  uint32_t resident = 0;  // blocks (or clusters) that run at one time; 0: one to three, by the seed
 };
 
 struct Report {
   std::vector<std::string> problems;  // the first few, with source lines
   uint64_t count = 0;                 // of all
   uint64_t switches = 0;
+  uint64_t accesses = 0;  // ordinary loads and stores that were looked at
 };
 
 // Runs the whole grid. Never throws for what the kernel did: that is in the report.
 Report run(const Registered& kernel, const Grid& grid, const void* params, const Options& options);
+
+// What was launched before has ended: a copy, a fill or a wait of the host lies between.
+void settle();
 
 // Options of the launches to come, and all their reports since the last call.
 Options& options();

@@ -33,7 +33,33 @@ void sync_warp(Site site);
 // Every lane gives a value and gets that of `lane`.
 uint64_t shuffle(uint64_t value, int lane, Site site);
 uint32_t ballot(bool vote, Site site);
-void atomic_access(const void* address, size_t bytes, Site site);
+// A thread comes to a named barrier and does not wait there.
+void arrive_named(int id, int threads, Site site);
+
+// Shared addresses as 32-bit numbers: see hazards.h.
+uint32_t shared_offset(const void* pointer);
+
+// A load and a store that the instrumentation of kernels does not see, for wrappers that have said it already.
+template <typename T>
+__attribute__((no_sanitize("thread"))) T unseen_load(const T* address) {
+  return *const_cast<const volatile T*>(address);
+}
+template <typename T>
+__attribute__((no_sanitize("thread"))) void unseen_store(T* address, T value) {
+  *const_cast<volatile T*>(address) = value;
+}
+
+void report_misaligned(const void* address, uint32_t bytes, const char* call, Site site);
+
+// Before an atomic operation: `write` and `read` say what it does to the word.
+enum class Order { kRelaxed, kAcquire, kRelease, kAcquireRelease };
+struct AtomicUse {
+  bool read, write;
+};
+void atomic_access(const void* address, size_t bytes, AtomicUse use, Order order, Site site);
+// Before a load that is repeated until somebody else has stored: lets others run.
+void poll(Site site);
+void fence_device(Site site);
 void wait_for_previous_kernel(Site site);
 void let_next_kernel_start(Site site);
 

@@ -49,6 +49,15 @@ HADAL_DEVICE T& shared() {
 #endif
 }
 
+// Where in the block's shared memory: what descriptors, barriers and copies take.
+HADAL_DEVICE uint32_t shared_address(const void* pointer) {
+#ifdef __CUDACC__
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+#else
+  return simt::shared_offset(pointer);
+#endif
+}
+
 HADAL_DEVICE int warp_index() { return static_cast<int>(threadIdx.x) / kWarp; }
 HADAL_DEVICE int lane_index() { return static_cast<int>(threadIdx.x) % kWarp; }
 

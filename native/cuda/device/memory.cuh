@@ -8,8 +8,21 @@ namespace hadal::device {
 
 struct alignas(16) Vec16 { uint32_t word[4]; };
 
+#ifdef __CUDACC__
 HADAL_DEVICE Vec16 load16(const void* address) { return *static_cast<const Vec16*>(address); }
 HADAL_DEVICE void store16(void* address, Vec16 value) { *static_cast<Vec16*>(address) = value; }
+#else
+// As one access of 16 bytes: of a struct g++ makes four, and does not see that 16 bytes want an alignment.
+using Raw16 = uint32_t __attribute__((vector_size(16), may_alias, aligned(1)));
+inline Vec16 load16(const void* address, simt::Site site = {}) {
+  if (reinterpret_cast<uintptr_t>(address) % 16 != 0) simt::report_misaligned(address, 16, "load16", site);
+  return __builtin_bit_cast(Vec16, *static_cast<const Raw16*>(address));
+}
+inline void store16(void* address, Vec16 value, simt::Site site = {}) {
+  if (reinterpret_cast<uintptr_t>(address) % 16 != 0) simt::report_misaligned(address, 16, "store16", site);
+  *static_cast<Raw16*>(address) = __builtin_bit_cast(Raw16, value);
+}
+#endif
 
 // Read once by one block, through the read-only path, without a place in the first-level cache.
 HADAL_DEVICE Vec16 load16_once(const void* address) {

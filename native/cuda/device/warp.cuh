@@ -16,6 +16,10 @@ HADAL_DEVICE void sync_warp() { __syncwarp(); }
 HADAL_DEVICE void sync_named(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
+// Counts as having come to barrier `id`, and goes on.
+HADAL_DEVICE void arrive_named(int id, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 template <typename T>
 HADAL_DEVICE T shuffle(T value, int lane) { return __shfl_sync(kAllLanes, value, lane); }
 template <typename T>
@@ -40,6 +44,7 @@ using simt::Site;
 inline void sync_block(Site site = {}) { simt::sync_block(site); }
 inline void sync_warp(Site site = {}) { simt::sync_warp(site); }
 inline void sync_named(int id, int threads, Site site = {}) { simt::sync_named(id, threads, site); }
+inline void arrive_named(int id, int threads, Site site = {}) { simt::arrive_named(id, threads, site); }
 template <typename T>
 T shuffle(T value, int lane, Site site = {}) {
   return simt::from_bits<T>(simt::shuffle(simt::to_bits(value), lane & 31, site));
