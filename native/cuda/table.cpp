@@ -1,14 +1,32 @@
 // See table.h. A new instance of a kernel is one line here.
 #include "cuda/table.h"
 
+#include "cuda/norm/add_rms_norm.h"
+#include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/norm/rms_norm.h"
 
 namespace hadal::cuda {
 namespace {
 
 constexpr const Kernel* kAll[] = {
+    &kAddRmsNormBf16,
+    &kAddRmsNormBf16Warp,
+    &kAddRmsNormF32,
+    &kAddRmsNormF32Bf16,
+    &kAddRmsNormF32Bf16Warp,
+    &kAddRmsNormF32Warp,
+    &kAddRmsNormQuantizeBf16,
+    &kAddRmsNormQuantizeBf16Warp,
+    &kAddRmsNormQuantizeF32,
+    &kAddRmsNormQuantizeF32Bf16,
+    &kAddRmsNormQuantizeF32Bf16Warp,
+    &kAddRmsNormQuantizeF32Warp,
     &kRmsNormBf16,
     &kRmsNormF32,
+    &kRmsNormF32Bf16,
+    &kRmsNormWarpBf16,
+    &kRmsNormWarpF32,
+    &kRmsNormWarpF32Bf16,
 };
 
 }  // namespace

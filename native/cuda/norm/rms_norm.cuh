@@ -1,48 +1,28 @@
 // Device body of rms_norm: see rms_norm.h.
 #pragma once
 
-#include "cuda/device/math.cuh"
-#include "cuda/device/memory.cuh"
-#include "cuda/device/warp.cuh"
 #include "cuda/norm/rms_norm.h"
+#include "cuda/norm/row.cuh"
 
 namespace hadal::device {
 
-struct RmsNormShared {
-  float partial[cuda::kRmsNormThreads / kWarp];
-};
-
-// kVecs · 16 bytes a thread hold the row.
-template <typename T, int kVecs>
+template <typename T, typename Out, int kChunks, int kThreads>
 HADAL_DEVICE void rms_norm(const cuda::RmsNormParams& p) {
-  constexpr int kPer = kPerVec<T>;
-  constexpr int kThreads = static_cast<int>(cuda::kRmsNormThreads);
-  auto& shared_storage = shared<RmsNormShared>();
-  const auto row = static_cast<int64_t>(blockIdx.x);
-  const T* x = static_cast<const T*>(p.x) + row * p.x_stride;
-  T* out = static_cast<T*>(p.out) + row * p.out_stride;
-  const bf16* weight = static_cast<const bf16*>(p.weight);
-  const int thread = static_cast<int>(threadIdx.x);
-
-  float values[kVecs][kPer];
-  float sum = 0;
+  using Row = NormRow<T, kChunks, kThreads>;
+  const int64_t at = row_of_thread<kThreads>();
+  if (at >= p.rows) return;
+  Row row(p.weight, p.weight_type, p.width);
+  row.load_weights();
+  wait_for_previous_kernel();
+  row.load(static_cast<const T*>(p.x) + at * p.x_stride);
+  let_next_kernel_start();
+  const float root = row.inverse_root(p.eps);
+  Out* out = static_cast<Out*>(p.out) + at * p.out_stride;
   HADAL_UNROLL
-  for (int v = 0; v < kVecs; ++v) {
-    const int column = (v * kThreads + thread) * kPer;
-    if (column >= p.width) break;
-    unpack<T>(load16_once(x + column), values[v]);
-    HADAL_UNROLL
-    for (int i = 0; i < kPer; ++i) sum += values[v][i] * values[v][i];
-  }
-  sum = block_sum(sum, shared_storage.partial);
-  const float scale = rsqrt_fast(sum / static_cast<float>(p.width) + p.eps);
-  HADAL_UNROLL
-  for (int v = 0; v < kVecs; ++v) {
-    const int column = (v * kThreads + thread) * kPer;
-    if (column >= p.width) break;
-    HADAL_UNROLL
-    for (int i = 0; i < kPer; ++i) values[v][i] *= scale * to_float(weight[column + i]);
-    store16(out + column, pack<T>(values[v]));
+  for (int c = 0; c < kChunks; ++c) {
+    float values[Row::kPer];
+    row.normalised(c, root, values);
+    if (row.has(c)) store_words(out + row.column(c), pack_words<Out>(values));
   }
 }
 

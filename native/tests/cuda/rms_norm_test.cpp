@@ -1,16 +1,24 @@
-// rms_norm on CUDA against the CPU's oracle: every width class, strided rows, steps of nothing.
+// rms_norm on CUDA against the CPU's oracle: every width class and format, strided rows, rows whose squares leave
+// F32, a row alone and in company, steps of nothing.
 #include "cuda/norm/rms_norm.h"
-#include "tests/cuda/cuda_case.h"
+
+#include "tests/cuda/rows_case.h"
 
 using namespace hadal;
 using namespace hadal::testing;
 
 namespace {
 
-// The row's root mean square as the oracle has it, on inputs that are already rounded.
+using D = DType;
+
+// The root of a sum of n squares in F32, in another order than the oracle's: a chain of at most 32 a thread and
+// eight partial sums, then the root to 2 ulp and two products.
+constexpr double kF32 = 48 * 0x1p-24;
+constexpr double kBf16 = 0x1p-8 + 1e-5;  // half a step of BF16, and the F32 before it
+
 std::vector<float> oracle(const std::vector<float>& x, const std::vector<float>& weight, float eps) {
   const auto width = static_cast<int64_t>(weight.size()), rows = static_cast<int64_t>(x.size()) / width;
-  Array in(DType::F32, {rows, width}), w(DType::F32, {width}), out(DType::F32, {rows, width});
+  Array in(D::F32, {rows, width}), w(D::F32, {width}), out(D::F32, {rows, width});
   for (int64_t i = 0; i < rows * width; ++i) in.set(i, x[static_cast<size_t>(i)]);
   for (int64_t i = 0; i < width; ++i) w.set(i, weight[static_cast<size_t>(i)]);
   run_reference({"rms_norm", {{out.view()}, {in.view()}, {w.view()}}, {eps}});
@@ -19,61 +27,124 @@ std::vector<float> oracle(const std::vector<float>& x, const std::vector<float>&
   return y;
 }
 
-void expect_close(const std::vector<float>& got, const std::vector<float>& expected, float relative) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (std::fabs(got[i] - expected[i]) <= relative * std::fabs(expected[i]) + 1e-30f) continue;
-    std::printf("  element %zu: expected %.9g, got %.9g\n", i, expected[i], got[i]);
-    CHECK(false);
-    return;
-  }
+struct Formats {
+  D x, out, weight;
+};
+constexpr Formats kFormats[] = {{D::BF16, D::BF16, D::BF16}, {D::F32, D::F32, D::BF16},  {D::F32, D::BF16, D::BF16},
+                                {D::BF16, D::BF16, D::F32},  {D::BF16, D::BF16, D::F16}, {D::F32, D::F32, D::F32},
+                                {D::F32, D::F32, D::F16},    {D::F32, D::BF16, D::F32}};
+
+std::vector<float> norm(const Formats& f, const std::vector<float>& x, const std::vector<float>& weight, float eps,
+                        int64_t padding = 0) {
+  const auto width = static_cast<int64_t>(weight.size()), rows = static_cast<int64_t>(x.size()) / width;
+  DeviceRows in(f.x, x, width, padding), w(f.weight, weight, width), out(f.out, rows, width, 2 * padding);
+  cuda::RmsNormParams p{};
+  p.x = in.data();
+  p.out = out.data();
+  p.weight = w.data();
+  p.x_stride = in.stride();
+  p.out_stride = out.stride();
+  p.rows = static_cast<int32_t>(rows);
+  p.width = static_cast<int32_t>(width);
+  p.eps = eps;
+  p.weight_type = f.weight;
+  cuda::rms_norm(cuda_queue(), f.x, f.out, p);
+  in.read();  // its padding
+  return out.read();
 }
 
-void expect_rms_norm(int32_t rows, int32_t width, DType activations) {
-  Random random(static_cast<uint64_t>(width + rows));
-  const auto count = static_cast<size_t>(rows) * static_cast<size_t>(width);
-  const std::vector<float> weight = from_bf16(to_bf16(normals(random, static_cast<size_t>(width))));
-  std::vector<float> x = normals(random, count);
-  if (activations == DType::BF16) x = from_bf16(to_bf16(x));
-  DeviceVector<uint16_t> device_weight(to_bf16(weight));
-  cuda::RmsNormParams params{};
-  params.weight = device_weight.data();
-  params.x_stride = params.out_stride = width;
-  params.rows = rows;
-  params.width = width;
-  params.eps = 1e-6f;
-  const std::vector<float> expected = oracle(x, weight, params.eps);
-  const auto run_with = [&](auto& in, auto& out) {
-    params.x = in.data();
-    params.out = out.data();
-    cuda::rms_norm(cuda_queue(), activations, params);
-    CHECK(in.guards_intact() && out.guards_intact());
-  };
-  if (activations == DType::F32) {
-    DeviceVector<float> in(x), out(count);
-    run_with(in, out);
-    expect_close(out.read(), expected, 4e-6f);  // rsqrt to 2 ulp, sums in another order
-  } else {
-    DeviceVector<uint16_t> in(to_bf16(x)), out(count);
-    run_with(in, out);
-    expect_close(from_bf16(out.read()), expected, 0x1p-8f * 1.01f);  // half a BF16 step, and a last bit
-  }
+void expect_rms_norm(const Formats& f, int64_t rows, int64_t width, int64_t padding) {
+  Random random(static_cast<uint64_t>(width * 31 + rows));
+  const std::vector<float> weight = rounded(normals(random, static_cast<size_t>(width)), f.weight);
+  std::vector<float> x = normals(random, static_cast<size_t>(rows * width));
+  for (int64_t i = 0; i < rows * width; ++i) x[static_cast<size_t>(i)] *= i / width % 2 ? 300.0f : 0.02f;
+  x = rounded(x, f.x);
+  expect_near(norm(f, x, weight, 1e-6f, padding), oracle(x, weight, 1e-6f), f.out == D::F32 ? kF32 : kBf16);
+  if (!current_ok) std::printf("  rows %ld width %ld padding %ld\n", long(rows), long(width), long(padding));
 }
 
 }  // namespace
 
 int main() {
-  for (const DType activations : {DType::BF16, DType::F32}) {
-    kernel_test(std::string("rms_norm of ") + dtype_name(activations) + " is the oracle's", [&] {
-      for (const int32_t width : {8, 64, 512, 576, 1536, 2048, 7168, 8192})
-        for (const int32_t rows : {0, 1, 3})
-          if (current_ok) expect_rms_norm(rows, width, activations);
+  for (const Formats& f : kFormats) {
+    const std::string name = std::string(dtype_name(f.x)) + " to " + dtype_name(f.out) + ", weight " + dtype_name(f.weight);
+    kernel_test("rms_norm of " + name + " is the oracle's", [&] {
+      for (const int64_t width : {8, 64, 264, 512, 576, 1536, 2040, 2048, 2056, 7168, 8192})
+        for (const int64_t rows : {0, 1, 3, 4, 5})
+          for (const int64_t padding : {0, 8})
+            if (current_ok && (rows < 4 || width < 600)) expect_rms_norm(f, rows, width, padding);
     });
   }
-  test("a width that is no multiple of 8 is refused", [] {
-    cuda::RmsNormParams params{};
-    params.rows = 1;
-    params.width = 12;
-    CHECK(throws(HADAL_ERROR_INVALID, "multiple of 8", [&] { cuda::rms_norm(cuda_queue(), DType::BF16, params); }));
+  kernel_test("rows whose squares leave F32 are right, in a warp and in a block", [] {
+    for (const int64_t width : {72, 4096}) {
+      Random random(5);
+      const std::vector<float> weight = rounded(normals(random, static_cast<size_t>(width)), D::BF16);
+      const std::vector<float> one = normals(random, static_cast<size_t>(width));
+      for (const float eps : {1e-6f, 0.0f}) {
+        std::vector<float> x;
+        // The last is the largest that F32 has: 2^127 · 1.9.
+        for (const float magnitude : {1.0f, 1e18f, 1e22f, 1e37f, 1e-16f, 1e-30f, 1e-37f})
+          for (const float value : one) x.push_back(value * magnitude);
+        for (int64_t i = 0; i < width; ++i) x.push_back(i % 2 ? 3.3e38f : -3.4e38f);
+        expect_near(norm({D::F32, D::F32, D::BF16}, x, weight, eps), oracle(x, weight, eps), kF32);
+        const std::vector<float> narrow = rounded(slice(x, 0, 7 * width), D::BF16);
+        expect_near(norm({D::BF16, D::BF16, D::BF16}, narrow, weight, eps), oracle(narrow, weight, eps), kBf16);
+      }
+    }
+  });
+  kernel_test("zeros stay zeros; a NaN spoils its row and no other; an infinity leaves zeros and a NaN", [] {
+    for (const int64_t width : {72, 2056}) {
+      Random random(6);
+      const std::vector<float> weight(static_cast<size_t>(width), 1.0f);
+      std::vector<float> x = rounded(normals(random, static_cast<size_t>(5 * width)), D::BF16);
+      std::fill_n(x.begin(), width, 0.0f);
+      x[static_cast<size_t>(2 * width + 40)] = NAN;
+      x[static_cast<size_t>(4 * width + 3)] = INFINITY;
+      for (const Formats& f : {kFormats[0], kFormats[1]})
+        expect_near(norm(f, x, weight, 1e-6f), oracle(x, weight, 1e-6f), kBf16);
+    }
+  });
+  kernel_test("a row has the same bits alone, in company, and over itself", [] {
+    for (const Formats& f : {kFormats[0], kFormats[1], kFormats[2]}) {
+      for (const int64_t width : {512, 7168}) {
+        Random random(7);
+        const std::vector<float> weight = rounded(normals(random, static_cast<size_t>(width)), f.weight);
+        const std::vector<float> x = rounded(normals(random, static_cast<size_t>(9 * width)), f.x);
+        const std::vector<float> all = norm(f, x, weight, 1e-6f);
+        for (const int64_t row : {0, 3, 8})
+          expect_equal(norm(f, slice(x, row * width, width), weight, 1e-6f), slice(all, row * width, width), "element");
+        if (f.x != f.out) continue;
+        DeviceRows in(f.x, x, width), w(f.weight, weight, width);
+        cuda::RmsNormParams p{in.data(), in.data(), w.data(), width, width, 9, static_cast<int32_t>(width), 1e-6f, f.weight};
+        cuda::rms_norm(cuda_queue(), f.x, f.out, p);
+        expect_equal(in.read(), all, "element");
+      }
+    }
+  });
+  test("what the kernels cannot take is refused with what was expected", [] {
+    DeviceVector<float> memory(size_t{4096});
+    cuda::RmsNormParams good{memory.data(), memory.data(), memory.data(), 16, 16, 1, 16, 1e-6f, D::BF16};
+    const auto refused = [&](const char* part, const std::function<void(cuda::RmsNormParams&)>& spoil, D x = D::F32,
+                             D out = D::F32, hadal_status status = HADAL_ERROR_INVALID) {
+      cuda::RmsNormParams p = good;
+      spoil(p);
+      CHECK(throws(status, part, [&] { cuda::rms_norm(cuda_queue(), x, out, p); }));
+    };
+    refused("width: expected a multiple of 8, at most 8192, got 12", [](auto& p) { p.width = 12; });
+    refused("width: expected a multiple of 8, at most 8192, got 8200", [](auto& p) { p.width = 8200; });
+    refused("width: expected", [](auto& p) { p.width = 0; });
+    refused("rows: expected none or more, got -1", [](auto& p) { p.rows = -1; });
+    refused("x: expected an address that is a multiple of 16", [](auto& p) { p.x = static_cast<const char*>(p.x) + 4; });
+    refused("out: expected rows of 64 bytes a multiple of 16 bytes apart, got 72",
+            [](auto& p) { p.rows = 2, p.out_stride = 18; });
+    refused("x: expected rows of 64 bytes a multiple of 16 bytes apart, got 48",
+            [](auto& p) { p.rows = 2, p.x_stride = 12; });
+    refused("weight: expected F32, BF16 or F16, got I32", [](auto& p) { p.weight_type = D::I32; });
+    refused("weight: expected an address", [](auto& p) { p.weight = nullptr; });
+    refused("eps: expected a finite number", [](auto& p) { p.eps = NAN; });
+    refused("eps: expected a finite number", [](auto& p) { p.eps = -1; });
+    refused("no kernel for BF16 to F32", [](auto&) {}, D::BF16, D::F32, HADAL_ERROR_UNSUPPORTED);
+    expect_no_hazards();
   });
   return finish();
 }
