@@ -2,6 +2,7 @@
 #include "cuda/table.h"
 
 #include "cuda/norm/rms_norm.h"
+#include "cuda/routing/gated_top_k.h"
 
 namespace hadal::cuda {
 namespace {
@@ -9,6 +10,12 @@ namespace {
 constexpr const Kernel* kAll[] = {
     &kRmsNormBf16,
     &kRmsNormF32,
+    // routing
+    &kGatedTopK12,
+    &kGatedTopK16,
+    &kGatedTopK2,
+    &kGatedTopK5,
+    &kGatedTopK8,
 };
 
 }  // namespace
