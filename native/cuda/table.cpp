@@ -4,6 +4,7 @@
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/norm/rms_norm.h"
+#include "cuda/routing/gated_top_k.h"
 
 namespace hadal::cuda {
 namespace {
@@ -27,6 +28,12 @@ constexpr const Kernel* kAll[] = {
     &kRmsNormWarpBf16,
     &kRmsNormWarpF32,
     &kRmsNormWarpF32Bf16,
+    // routing
+    &kGatedTopK12,
+    &kGatedTopK16,
+    &kGatedTopK2,
+    &kGatedTopK5,
+    &kGatedTopK8,
 };
 
 }  // namespace
