@@ -18,6 +18,45 @@ function(hadal_add_cuda)
   set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
   file(GLOB host CONFIGURE_DEPENDS ${native}/cuda/*.cpp ${native}/cuda/*/*.cpp)
   hadal_object_library(hadal_cuda_host ${host})
+  hadal_add_cuda_bench()
+  hadal_add_cuda_fatbin()
+endfunction()
+
+# The benchmark; its parts are an object library because a test runs them on the emulator.
+function(hadal_add_cuda_bench)
+  file(GLOB parts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/native/bench/cuda/*.cpp)
+  list(FILTER parts EXCLUDE REGEX "/bench\\.cpp$")
+  hadal_object_library(hadal_cuda_bench_parts ${parts})
+  add_executable(hadal_cuda_bench ${CMAKE_CURRENT_SOURCE_DIR}/native/bench/cuda/bench.cpp
+    $<TARGET_OBJECTS:hadal_cuda_bench_parts> $<TARGET_OBJECTS:hadal_cuda_host>)
+  hadal_target_flags(hadal_cuda_bench)
+  target_include_directories(hadal_cuda_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/native)
+  target_link_libraries(hadal_cuda_bench PRIVATE hadal)
+  set_target_properties(hadal_cuda_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR}/bench)
+endfunction()
+
+# All kernels as one file, kernels/sm_90a.fatbin, where nvcc is found; built only when asked for. One translation
+# unit, since a fatbin has room for one module of an architecture, and separate ones (-rdc=true) would make ptxas
+# ignore setmaxnreg (C7504). The flags are those of scripts/cuda-tools.mjs.
+function(hadal_add_cuda_fatbin)
+  file(GLOB toolkits /usr/local/cuda*/bin)
+  find_program(HADAL_NVCC nvcc HINTS ENV CUDACXX PATHS ${toolkits})
+  if(NOT HADAL_NVCC)
+    return()
+  endif()
+  set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
+  file(GLOB kernels CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${native}/cuda/*.h ${native}/cuda/*.cuh)
+  set(all ${CMAKE_BINARY_DIR}/all_kernels.cu)
+  string(REPLACE ";" "\"\n#include \"" includes "${kernels}")
+  file(GENERATE OUTPUT ${all} CONTENT "#include \"${includes}\"\n")
+  set(fatbin ${HADAL_OUTPUT_DIR}/kernels/sm_90a.fatbin)
+  add_custom_command(OUTPUT ${fatbin}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${HADAL_OUTPUT_DIR}/kernels
+    COMMAND ${HADAL_NVCC} -std=c++20 -O3 -gencode arch=compute_90a,code=sm_90a -I${native} -I${native}/include
+      --split-compile 0 --compress-mode=size -fatbin ${all} -o ${fatbin}
+    DEPENDS ${all} ${kernels} ${headers} VERBATIM)
+  add_custom_target(hadal_cuda_fatbin DEPENDS ${fatbin})
 endfunction()
 
 function(hadal_add_cuda_tests)
@@ -30,14 +69,18 @@ function(hadal_add_cuda_tests)
   hadal_emulated_kernels(hadal_cuda_test_kernels ${test_kernels})
   hadal_object_library(hadal_simt ${emulator})
   file(GLOB programs CONFIGURE_DEPENDS ${native}/tests/cuda/*_test.cpp)
+  add_custom_target(hadal_cuda_tests)
   foreach(program IN LISTS programs)
     get_filename_component(name ${program} NAME_WE)
     hadal_add_test(cuda_${name} ${program})
+    add_dependencies(hadal_cuda_tests cuda_${name})
     target_sources(cuda_${name} PRIVATE $<TARGET_OBJECTS:hadal_cuda_host>
       $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_cuda_test_kernels>
       $<TARGET_OBJECTS:hadal_simt>)
     target_link_libraries(cuda_${name} PRIVATE ${CMAKE_DL_LIBS})
   endforeach()
+  # Runs the benchmark's parts on the emulator.
+  target_sources(cuda_bench_test PRIVATE $<TARGET_OBJECTS:hadal_cuda_bench_parts>)
   # The driver's own header, to compare with; nothing else needs it.
   find_path(HADAL_CUDA_HEADERS cuda.h PATHS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES include)
   if(HADAL_CUDA_HEADERS)

@@ -41,7 +41,7 @@ const environment = {
 const total = createTotal()
 build()
 heading(`native tests, ${kinds}`)
-runNativeTests(path.join(output, 'tests'), total, {
+await runNativeTests(path.join(output, 'tests'), total, {
   env: { ...environment, ASAN_OPTIONS: `${common}:detect_leaks=1` },
 })
 if (!thread) {

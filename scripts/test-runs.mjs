@@ -1,5 +1,5 @@
 // Runs native test programs and vitest, and sums what they count. Shared by test.mjs and sanitizers.mjs.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,12 +29,22 @@ export function heading(text) {
 
 const oneFailure = { passed: 0, failed: 1, skipped: 0 }
 
-function runProgram(folder, name, env) {
-  const run = spawnSync(path.join(folder, name), [], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-    env: { ...process.env, ...env },
+/** What a program printed and how it ended. */
+function runToEnd(program, env) {
+  return new Promise((resolve) => {
+    const child = spawn(program, [], { env: { ...process.env, ...env } })
+    const output = { stdout: '', stderr: '' }
+    for (const stream of ['stdout', 'stderr'])
+      child[stream].setEncoding('utf8').on('data', (data) => {
+        output[stream] += data
+      })
+    child.on('error', (error) => resolve({ ...output, status: -1, signal: String(error) }))
+    child.on('close', (status, signal) => resolve({ ...output, status, signal }))
   })
+}
+
+async function runProgram(folder, name, env) {
+  const run = await runToEnd(path.join(folder, name), env)
   const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(
     `${run.stdout}`.trimEnd().split('\n').at(-1) ?? '',
   )
@@ -49,17 +59,34 @@ function runProgram(folder, name, env) {
   return oneFailure
 }
 
-/** Every native test program prints its own count last; a crash or a missing count is one failure. */
-export function runNativeTests(folder, total, { filter, env = {} } = {}) {
-  const programs = existsSync(folder)
-    ? readdirSync(folder).filter((n) => /_test$|^abi$/.test(n))
-    : []
-  const chosen = programs.filter((name) => !filter || new RegExp(filter).test(name)).sort()
+/** The test programs of a folder whose names match `only` and, if given, `filter`. */
+function programsIn(folder, only, filter) {
+  const all = existsSync(folder) ? readdirSync(folder) : []
+  return all
+    .filter((name) => only.test(name) && new RegExp(filter ?? '').test(name))
+    .sort()
+}
+
+/**
+ * Every native test program prints its own count last; a crash or a missing count is one failure. `jobs`: so
+ * many at a time, for programs that keep to one thread.
+ */
+export async function runNativeTests(
+  folder,
+  total,
+  { filter, env = {}, only = /_test$|^abi$/, jobs = 1 } = {},
+) {
+  const chosen = programsIn(folder, only, filter)
   if (chosen.length === 0) {
     process.stdout.write(`no native test programs in ${folder}\n`)
-    return total.add(oneFailure)
+    total.add(oneFailure)
+    return
   }
-  for (const name of chosen) total.add(runProgram(folder, name, env))
+  let next = 0
+  const worker = async () => {
+    while (next < chosen.length) total.add(await runProgram(folder, chosen[next++], env))
+  }
+  await Promise.all(Array.from({ length: jobs }, worker))
 }
 
 /** Runs vitest; a file that could not be collected, and a run without a report, are failures too. */

@@ -3,6 +3,7 @@
 
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
+#include "cuda/measure/read_words.h"
 #include "cuda/norm/rms_norm.h"
 #include "cuda/routing/gated_top_k.h"
 
@@ -22,6 +23,7 @@ constexpr const Kernel* kAll[] = {
     &kAddRmsNormQuantizeF32Bf16,
     &kAddRmsNormQuantizeF32Bf16Warp,
     &kAddRmsNormQuantizeF32Warp,
+    &kReadWords,
     &kRmsNormBf16,
     &kRmsNormF32,
     &kRmsNormF32Bf16,

@@ -143,13 +143,37 @@ inline void expect_no_hazards() {
   CHECK(report.count == 0);
 }
 
-// A named case, run with three seeds of the emulator's scheduler, or once on a GPU.
+inline uint64_t seeds_wanted() {
+  const char* wanted = std::getenv("HADAL_TEST_SEEDS");
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 3;
+}
+
+// For the mutation suite (HADAL_TEST_MUTANT): every seed runs whatever came before, and says on a line of its own
+// what came out. "first": a seed that has been caught is not run again; "all": every case runs with every seed.
+inline void mutant_test(const std::string& name, const std::function<void()>& body, bool all) {
+  static std::vector<bool> caught(seeds_wanted() + 1, false);
+  for (uint64_t seed = 1; seed < caught.size(); ++seed) {
+    if (caught[seed] && !all) continue;
+    simt::options().seed = seed;
+    test(name, body);
+    const simt::Report report = simt::take_report();
+    for (const std::string& text : report.problems) std::printf("  hazard: %s\n", text.c_str());
+    std::printf("seed %llu: %llu hazards, numbers %s\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(report.count), current_ok ? "right" : "wrong");
+    if (report.count > 0 || !current_ok) caught[seed] = true;
+  }
+}
+
+// A named case, run with three seeds of the emulator's scheduler (HADAL_TEST_SEEDS: with so many), or once on a GPU.
 inline void kernel_test(const std::string& name, const std::function<void()>& body) {
+  if (const char* mutant = std::getenv("HADAL_TEST_MUTANT"); mutant != nullptr)
+    return mutant_test(name, body, std::strcmp(mutant, "all") == 0);
   test(name, [&] {
-    for (uint64_t seed = 1; seed <= (cuda_bench().emulated ? 3 : 1) && current_ok; ++seed) {
+    for (uint64_t seed = 1; seed <= (cuda_bench().emulated ? seeds_wanted() : 1) && current_ok; ++seed) {
       simt::options().seed = seed;
       body();
       expect_no_hazards();
+      if (!current_ok) std::printf("  with seed %llu\n", static_cast<unsigned long long>(seed));
     }
   });
 }
