@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "core/cpu_info.h"
-#include "core/device.h"
 #include "core/guard.h"
+#include "core/host_buffer.h"
+#include "core/host_device.h"
 #include "core/last_error.h"
 #include "core/program.h"
 #include "core/status.h"
@@ -59,7 +60,7 @@ hadal::View view_of(const hadal_tensor& tensor) {
 const char* op_list() {
   static const std::string* const list = [] {
     auto* names = new std::string;
-    for (const hadal::Op& op : hadal::cpu_backend().ops) names->append(op.name).push_back('\0');
+    for (const hadal::HostOp& op : hadal::cpu_backend().ops) names->append(op.name).push_back('\0');
     return names;
   }();
   return list->c_str();
@@ -80,7 +81,7 @@ hadal_status hadal_cpu(hadal_cpu_info* out) {
                  "hadal_cpu_info.struct_size: expected %zu, got %u", sizeof(hadal_cpu_info),
                  out->struct_size);
     const hadal::CpuInfo info = hadal::cpu_info();
-    const hadal::Backend& backend = hadal::cpu_backend();
+    const hadal::HostBackend& backend = hadal::cpu_backend();
     copy_text(out->vendor, info.vendor);
     copy_text(out->model, info.model);
     copy_text(out->isa, backend.isa_name(backend.kernels("")));
@@ -115,7 +116,7 @@ hadal_status hadal_device_create(hadal_device** device, const hadal_device_optio
       if (options->isa != nullptr) isa = options->isa;
     }
     HADAL_EXPECT(threads >= 0 && threads <= 4096, "threads: expected 0 to 4096, got %d", threads);
-    auto impl = std::make_shared<hadal::Device>(hadal::cpu_backend(), threads, isa);
+    auto impl = std::make_shared<hadal::HostDevice>(hadal::cpu_backend(), threads, isa);
     *device = new hadal_device{std::move(impl)};
   });
 }
@@ -123,12 +124,11 @@ hadal_status hadal_device_create(hadal_device** device, const hadal_device_optio
 void hadal_device_release(hadal_device* device) { delete device; }
 
 int32_t hadal_device_threads(const hadal_device* device) {
-  return device == nullptr ? 0 : device->impl->pool.threads();
+  return device == nullptr ? 0 : device->impl->threads();
 }
 
 const char* hadal_device_isa(const hadal_device* device) {
-  if (device == nullptr) return "";
-  return device->impl->backend.isa_name(device->impl->kernels);
+  return device == nullptr ? "" : device->impl->isa();
 }
 
 hadal_status hadal_buffer_allocate(hadal_buffer** buffer, hadal_device* device, uint64_t bytes) {
@@ -136,7 +136,7 @@ hadal_status hadal_buffer_allocate(hadal_buffer** buffer, hadal_device* device, 
     expect(buffer, "buffer");
     *buffer = nullptr;
     expect(device, "device");
-    *buffer = new hadal_buffer{hadal::Buffer::allocate(bytes)};
+    *buffer = new hadal_buffer{device->impl->allocate(bytes)};
   });
 }
 
@@ -147,7 +147,7 @@ hadal_status hadal_buffer_map(hadal_buffer** buffer, hadal_device* device, const
     *buffer = nullptr;
     expect(device, "device");
     expect(path, "path");
-    *buffer = new hadal_buffer{hadal::Buffer::map(path, size, mtime_ns)};
+    *buffer = new hadal_buffer{device->impl->adopt(hadal::HostBuffer::map(path, size, mtime_ns))};
   });
 }
 

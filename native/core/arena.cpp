@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/op.h"
+#include "core/host.h"
 #include "core/status.h"
 
 namespace hadal {

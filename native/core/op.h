@@ -1,26 +1,13 @@
-// What an op is to the core: a name, a check that runs once at record time, and two bodies, the
-// scalar oracle and the vectorised one. CPU ops register in cpu/table.cpp; the core knows no op by name.
+// What an op is to the core: a name, counts, and a check that runs once at record time. How it runs is its
+// device's business: on the host see host.h. The core knows no op by name.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "core/tensor.h"
-#include "core/thread_pool.h"
 
 namespace hadal {
-
-// Everything that an op may use while it runs. One per device; runs on a device are serialised.
-struct Context {
-  ThreadPool& pool;
-  const void* kernels;  // the CPU backend's table of vector kernels for the chosen instruction set
-
-  // Scratch memory that lives until the op returns; 64-byte aligned, contents undefined.
-  // Call from the thread that runs the program, before a parallel region.
-  void* scratch(size_t bytes);
-
-  struct Arena& arena;
-};
 
 struct OpCall {
   std::span<const Argument> args;      // outputs first
@@ -32,9 +19,9 @@ struct OpCall {
 };
 
 // check() sees shapes with every step dimension at its maximum, throws hadal::Error with expected, got
-// and where, and must make run() memory-safe for every smaller step. Values in index tensors are checked by run().
+// and where, and must make running memory-safe for every smaller step. Values in index tensors are checked by
+// the run, on the host; on a GPU a kernel leaves out what they would lead astray.
 using CheckFn = void (*)(const OpCall&);
-using RunFn = void (*)(Context&, const OpCall&);
 
 struct Op {
   const char* name;
@@ -43,19 +30,6 @@ struct Op {
   uint32_t outputs;  // leading arguments that the op writes; they must not lie in a mapped file
   uint32_t attributes;
   CheckFn check;
-  RunFn reference;
-  RunFn fast;
 };
-
-// A backend: a list of ops and a way to make what Context::kernels points at.
-struct Backend {
-  const char* name;
-  std::span<const Op> ops;
-  // isa: "" for the best; throws hadal::Error(HADAL_ERROR_UNSUPPORTED) naming what this CPU has.
-  const void* (*kernels)(const char* isa);
-  const char* (*isa_name)(const void* kernels);
-};
-
-const Backend& cpu_backend();  // defined in native/cpu/table.cpp
 
 }  // namespace hadal

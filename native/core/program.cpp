@@ -67,13 +67,14 @@ void check_counts(const Op& op, size_t arguments, size_t attributes) {
 }  // namespace
 
 Program::Program(std::shared_ptr<Device> device, hadal_precision precision, const Dims& max_dims)
-    : device_(std::move(device)), precision_(precision), max_dims_(max_dims) {
+    : device_(std::move(device)), max_dims_(max_dims) {
   HADAL_EXPECT(precision == HADAL_FAST || precision == HADAL_REFERENCE,
                "precision: expected 0 (fast) or 1 (reference), got %d", precision);
   for (int i = 0; i < HADAL_STEP_DIMS; ++i)
     HADAL_EXPECT(max_dims[i] >= 0 && max_dims[i] <= kMaxDim,
                  "max_dims: expected %s between 0 and 2^40, got %" PRId64, kSymbols[i],
                  max_dims[i]);
+  replay_ = device_->replay(precision);
 }
 
 Tensor Program::resolve(const View& view, const std::string& where) const {
@@ -102,17 +103,17 @@ Tensor Program::resolve(const View& view, const std::string& where) const {
   HADAL_EXPECT(view.offset % dtype_size(tensor.dtype) == 0,
                "%s: byte offset %" PRIu64 " is not aligned for %s", at, view.offset,
                dtype_name(tensor.dtype));
-  // Without pages of its own an empty buffer has no address; the view then has no elements either.
-  tensor.data = view.buffer->data() == nullptr ? nullptr : view.buffer->data() + view.offset;
+  HADAL_EXPECT(view.buffer->space() == device_->space(), "%s: the buffer belongs to another device", at);
+  tensor.data = view.buffer->locate(view.offset, bytes);
   return tensor;
 }
 
 // Extents of two step dimensions may be equal at their largest and differ in a run: with one at zero they do.
-void Program::check_smaller_steps(Node& node) const {
+void Program::check_smaller_steps(Recording::Node& node) const {
   for (int symbol = 0; symbol < HADAL_STEP_DIMS; ++symbol) {
     const auto set = [&](int64_t value) {
       bool any = false;
-      for (const Extent& extent : node.extents) {
+      for (const Recording::Extent& extent : node.extents) {
         if (extent.symbol != symbol) continue;
         *extent.place = value;
         any = true;
@@ -129,6 +130,26 @@ void Program::check_smaller_steps(Node& node) const {
   }
 }
 
+void Program::resolve_arguments(Recording::Node& node,
+                                const std::vector<std::vector<View>>& arguments) const {
+  size_t total = 0;
+  for (const auto& views : arguments) total += views.size();
+  node.tensors = std::make_unique<Tensor[]>(total);
+  node.arguments = std::make_unique<Argument[]>(arguments.size());
+  Tensor* tensor = node.tensors.get();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    node.arguments[i] = Argument(tensor, arguments[i].size());
+    for (size_t j = 0; j < arguments[i].size(); ++j, ++tensor) {
+      const View& view = arguments[i][j];
+      std::string where = std::string(node.op->name) + ", argument " + std::to_string(i);
+      if (arguments[i].size() > 1) where += "[" + std::to_string(j) + "]";
+      *tensor = resolve(view, where);
+      for (int32_t d = 0; d < view.rank; ++d)
+        if (view.shape[d] < 0) node.extents.push_back({&tensor->shape[d], symbol_of(view.shape[d])});
+    }
+  }
+}
+
 void Program::append(const char* name, const std::vector<std::vector<View>>& arguments,
                      std::span<const double> attributes) {
   const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
@@ -136,29 +157,13 @@ void Program::append(const char* name, const std::vector<std::vector<View>>& arg
   const Op* op = device_->find_op(name);
   if (op == nullptr)
     fail(HADAL_ERROR_UNSUPPORTED, "op \"%.64s\": the %s backend has none of this name", name,
-         device_->backend.name);
+         device_->kind());
   check_counts(*op, arguments.size(), attributes.size());
 
-  Node node;
+  Recording::Node node;
   node.op = op;
-  node.body = precision_ == HADAL_REFERENCE ? op->reference : op->fast;
-  size_t total = 0;
-  for (const auto& views : arguments) total += views.size();
-  node.tensors = std::make_unique<Tensor[]>(total);
-  node.arguments = std::make_unique<Argument[]>(arguments.size());
   node.attributes.assign(attributes.begin(), attributes.end());
-  Tensor* tensor = node.tensors.get();
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    node.arguments[i] = Argument(tensor, arguments[i].size());
-    for (size_t j = 0; j < arguments[i].size(); ++j, ++tensor) {
-      const View& view = arguments[i][j];
-      std::string where = std::string(op->name) + ", argument " + std::to_string(i);
-      if (arguments[i].size() > 1) where += "[" + std::to_string(j) + "]";
-      *tensor = resolve(view, where);
-      for (int32_t d = 0; d < view.rank; ++d)
-        if (view.shape[d] < 0) node.extents.push_back({&tensor->shape[d], symbol_of(view.shape[d])});
-    }
-  }
+  resolve_arguments(node, arguments);
   const std::span<const Argument> resolved(node.arguments.get(), arguments.size());
   check_outputs(*op, arguments, resolved);
   node.call = {resolved, node.attributes};
@@ -166,16 +171,45 @@ void Program::append(const char* name, const std::vector<std::vector<View>>& arg
   check_smaller_steps(node);
 
   for (const auto& views : arguments) keep(views);
-  timings_.resize(nodes_.size() + 1);
-  nodes_.push_back(std::move(node));  // last: whatever threw above left the program as it was
-  size_.store(static_cast<uint32_t>(nodes_.size()));
+  timings_.resize(recording_.nodes.size() + 1);
+  // Last: whatever threw above left the program as it was.
+  recording_.nodes.push_back(std::move(node));
+  size_.store(static_cast<uint32_t>(recording_.nodes.size()));
 }
 
 void Program::keep(const std::vector<View>& views) {
   for (const View& view : views) {
-    const auto place = std::lower_bound(buffers_.begin(), buffers_.end(), view.buffer);
-    if (place == buffers_.end() || *place != view.buffer) buffers_.insert(place, view.buffer);
+    auto& buffers = recording_.buffers;
+    const auto place = std::lower_bound(buffers.begin(), buffers.end(), view.buffer);
+    if (place == buffers.end() || *place != view.buffer) buffers.insert(place, view.buffer);
   }
+}
+
+void Program::run(const Dims& dims, const volatile int32_t* cancel) {
+  for (int i = 0; i < HADAL_STEP_DIMS; ++i)
+    HADAL_EXPECT(dims[i] >= 0 && dims[i] <= max_dims_[i],
+                 "run: expected %s between 0 and %" PRId64 ", got %" PRId64, kSymbols[i],
+                 max_dims_[i], dims[i]);
+  const std::lock_guard<std::mutex> device_lock(device_->run_mutex);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& buffer : recording_.buffers) buffer->check_unchanged();
+  replay_->run(recording_, dims, cancel, profile_ ? timings_.data() : nullptr);
+}
+
+void Program::profile(bool enable) {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  HADAL_EXPECT(lock.owns_lock(), "profile: a run of this program is in flight");
+  profile_ = enable;
+  std::fill(timings_.begin(), timings_.end(), uint64_t{0});
+}
+
+void Program::timings(uint64_t* nanoseconds, uint32_t count) const {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  HADAL_EXPECT(lock.owns_lock(), "timings: a run of this program is in flight");
+  HADAL_EXPECT(profile_, "timings: profiling is switched off");
+  HADAL_EXPECT(count == timings_.size(), "timings: expected room for %zu ops, got %u", timings_.size(),
+               count);
+  std::copy_n(timings_.begin(), timings_.size(), nanoseconds);
 }
 
 }  // namespace hadal

@@ -1,5 +1,5 @@
 // add: out = a + b. Exact in both precisions, so one body serves as oracle and as vector form.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -29,6 +29,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op add_op = {"add", 3, 3, 1, 0, check, reference, fast};
+const HostOp add_op = {"add", 3, 3, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -1,5 +1,5 @@
 // add_rms_norm: residual += delta, out = norm(residual)·weight, the residual staying F32.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/norm.h"
 #include "cpu/ops.h"
 
@@ -39,6 +39,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op add_rms_norm_op = {"add_rms_norm", 4, 4, 2, 1, check, reference, fast};
+const HostOp add_rms_norm_op = {"add_rms_norm", 4, 4, 2, 1, check, reference, fast};
 
 }  // namespace hadal::cpu

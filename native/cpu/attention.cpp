@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/status.h"
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/convert.h"
 #include "cpu/leaves.h"
 

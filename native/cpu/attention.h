@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/op.h"
+#include "core/host.h"
 
 namespace hadal::cpu {
 

@@ -1,5 +1,5 @@
 // combine_experts: out[t] = Σ_k weights[t,k]·y[t,k] + add[t], k ascending, add last.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -47,6 +47,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op combine_experts_op = {kName, 3, 4, 1, 0, check, reference, fast};
+const HostOp combine_experts_op = {kName, 3, 4, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

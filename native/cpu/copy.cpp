@@ -1,7 +1,7 @@
 // copy: out = a, row by row, F32 or I32; used to keep what the next layer would overwrite.
 #include <cstring>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -30,6 +30,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op copy_op = {"copy", 2, 2, 1, 0, check, reference, fast};
+const HostOp copy_op = {"copy", 2, 2, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -1,5 +1,5 @@
 // embed_tokens: out[t] = table[ids[t]], converted to F32.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/convert.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
@@ -34,6 +34,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op embed_tokens_op = {"embed_tokens", 3, 3, 1, 0, check, reference, fast};
+const HostOp embed_tokens_op = {"embed_tokens", 3, 3, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -1,6 +1,6 @@
 // fp8_matmul: out[T,n] = x[T,k]·(w[n,k] × scale)ᵀ + bias[n]; w is E4M3, scale one F32 per block, partial at
 // the edges. Activations stay F32: nothing is quantised on the CPU.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/matmul.h"
 #include "cpu/ops.h"
 
@@ -31,6 +31,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op fp8_matmul_op = {"fp8_matmul", 4, 5, 1, 2, check, reference, fast};
+const HostOp fp8_matmul_op = {"fp8_matmul", 4, 5, 1, 2, check, reference, fast};
 
 }  // namespace hadal::cpu

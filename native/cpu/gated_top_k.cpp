@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -128,6 +128,6 @@ void run(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op gated_top_k_op = {kName, 3, 4, 2, 6, check, run, run};
+const HostOp gated_top_k_op = {kName, 3, 4, 2, 6, check, run, run};
 
 }  // namespace hadal::cpu

@@ -1,7 +1,7 @@
 // gather_rows: out[n] = x[rows[n]].
 #include <cstring>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -25,6 +25,6 @@ void run(Context&, const OpCall& call) {
 
 }  // namespace
 
-const Op gather_rows_op = {"gather_rows", 3, 3, 1, 0, check, run, run};
+const HostOp gather_rows_op = {"gather_rows", 3, 3, 1, 0, check, run, run};
 
 }  // namespace hadal::cpu

@@ -1,6 +1,6 @@
 // gqa_attention: grouped-query attention; query head h reads KV head h / (H / G).
 #include "cpu/attention.h"
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 
 namespace hadal::cpu {
@@ -44,6 +44,6 @@ void fast(Context& context, const OpCall& call) { attention_fast(context, proble
 
 }  // namespace
 
-const Op gqa_attention_op = {kName, 7, 7, 1, 2, check, reference, fast};
+const HostOp gqa_attention_op = {kName, 7, 7, 1, 2, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -3,7 +3,7 @@
 // BF16 where the CPU has BF16 products (see round_rows).
 #include <algorithm>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 #include "cpu/product.h"
 
@@ -135,6 +135,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op grouped_gemm_op = {kName, 5, 6, 1, 2, check, reference, fast};
+const HostOp grouped_gemm_op = {kName, 5, 6, 1, 2, check, reference, fast};
 
 }  // namespace hadal::cpu

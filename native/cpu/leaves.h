@@ -1,7 +1,7 @@
 // The vector leaves that the device chose, from the untyped pointer that the core carries.
 #pragma once
 
-#include "core/op.h"
+#include "core/host.h"
 #include "cpu/kernels/kernels.h"
 
 namespace hadal::cpu {

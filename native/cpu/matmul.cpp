@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 
 namespace hadal::cpu {
@@ -56,6 +56,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op matmul_op = {"matmul", 3, 4, 1, 0, check, reference, fast};
+const HostOp matmul_op = {"matmul", 3, 4, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -1,6 +1,6 @@
 // mla_absorb_query: out[t,h,:] = Σ_i q[t,h,i] · W[h·(dn+dv)+i, :] for i < dn: the key half of kv_b folded
 // into the query, so that attention runs on the latent cache (V2 paper §2.1.2).
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 #include "cpu/product.h"
 
@@ -68,6 +68,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op mla_absorb_query_op = {kName, 3, 4, 1, 4, check, reference, fast};
+const HostOp mla_absorb_query_op = {kName, 3, 4, 1, 4, check, reference, fast};
 
 }  // namespace hadal::cpu

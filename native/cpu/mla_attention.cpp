@@ -1,7 +1,7 @@
 // mla_attention: absorbed multi-head latent attention. Every head sees one KV row of L + R values: the
 // latent, which is key and value both, and the shared rotary key.
 #include "cpu/attention.h"
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 
 namespace hadal::cpu {
@@ -31,6 +31,6 @@ void fast(Context& context, const OpCall& call) { attention_fast(context, proble
 
 }  // namespace
 
-const Op mla_attention_op = {kName, 7, 7, 1, 1, check, reference, fast};
+const HostOp mla_attention_op = {kName, 7, 7, 1, 1, check, reference, fast};
 
 }  // namespace hadal::cpu

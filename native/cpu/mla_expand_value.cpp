@@ -1,6 +1,6 @@
 // mla_expand_value: out[t,h,j] = Σ_l u[t,h,l] · W[h·(dn+dv)+dn+j, l]: the value half of kv_b applied to what
 // attention summed over the latent cache.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 #include "cpu/product.h"
 
@@ -69,6 +69,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op mla_expand_value_op = {kName, 3, 4, 1, 4, check, reference, fast};
+const HostOp mla_expand_value_op = {kName, 3, 4, 1, 4, check, reference, fast};
 
 }  // namespace hadal::cpu

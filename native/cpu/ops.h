@@ -2,29 +2,29 @@
 // oracle in namespace reference, and the vectorised, threaded form beside it.
 #pragma once
 
-#include "core/op.h"
+#include "core/host.h"
 
 namespace hadal::cpu {
 
-extern const Op embed_tokens_op;
-extern const Op rms_norm_op;
-extern const Op add_rms_norm_op;
-extern const Op add_op;
-extern const Op copy_op;
-extern const Op matmul_op;
-extern const Op fp8_matmul_op;
-extern const Op swiglu_op;
-extern const Op rope_op;
-extern const Op write_kv_op;
-extern const Op mla_absorb_query_op;
-extern const Op mla_expand_value_op;
-extern const Op mla_attention_op;
-extern const Op gqa_attention_op;
-extern const Op gated_top_k_op;
-extern const Op permute_tokens_op;
-extern const Op grouped_gemm_op;
-extern const Op combine_experts_op;
-extern const Op gather_rows_op;
-extern const Op sample_op;
+extern const HostOp embed_tokens_op;
+extern const HostOp rms_norm_op;
+extern const HostOp add_rms_norm_op;
+extern const HostOp add_op;
+extern const HostOp copy_op;
+extern const HostOp matmul_op;
+extern const HostOp fp8_matmul_op;
+extern const HostOp swiglu_op;
+extern const HostOp rope_op;
+extern const HostOp write_kv_op;
+extern const HostOp mla_absorb_query_op;
+extern const HostOp mla_expand_value_op;
+extern const HostOp mla_attention_op;
+extern const HostOp gqa_attention_op;
+extern const HostOp gated_top_k_op;
+extern const HostOp permute_tokens_op;
+extern const HostOp grouped_gemm_op;
+extern const HostOp combine_experts_op;
+extern const HostOp gather_rows_op;
+extern const HostOp sample_op;
 
 }  // namespace hadal::cpu

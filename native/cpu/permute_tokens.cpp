@@ -1,7 +1,7 @@
 // permute_tokens: a stable counting sort of the pairs (t·K + k) by expert. Integers only, so one body.
 #include <algorithm>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 
 namespace hadal::cpu {
@@ -33,6 +33,6 @@ void run(Context&, const OpCall& call) {
 
 }  // namespace
 
-const Op permute_tokens_op = {"permute_tokens", 3, 3, 2, 0, check, run, run};
+const HostOp permute_tokens_op = {"permute_tokens", 3, 3, 2, 0, check, run, run};
 
 }  // namespace hadal::cpu

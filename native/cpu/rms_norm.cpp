@@ -1,5 +1,5 @@
 // rms_norm: each row of x normalised by its root mean square, FP32 inside, times the weight.
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/norm.h"
 #include "cpu/ops.h"
 
@@ -31,6 +31,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op rms_norm_op = {"rms_norm", 3, 3, 1, 1, check, reference, fast};
+const HostOp rms_norm_op = {"rms_norm", 3, 3, 1, 1, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -3,7 +3,7 @@
 // double, so positions of 10⁵ keep their phase; both precisions share that and differ in nothing.
 #include <cmath>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -52,6 +52,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op rope_op = {"rope", 3, 3, 1, 2, check, reference, fast};
+const HostOp rope_op = {"rope", 3, 3, 1, 2, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/ops.h"
 
 namespace hadal::cpu {
@@ -249,6 +249,6 @@ void run(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op sample_op = {kName, 12, 14, 4, 0, check, run, run};
+const HostOp sample_op = {kName, 12, 14, 4, 0, check, run, run};
 
 }  // namespace hadal::cpu

@@ -1,7 +1,7 @@
 // swiglu: out = silu(gate)·up, over [T,F] or [T,K,F].
 #include <cmath>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
 
@@ -45,6 +45,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op swiglu_op = {"swiglu", 3, 3, 1, 0, check, reference, fast};
+const HostOp swiglu_op = {"swiglu", 3, 3, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

@@ -11,7 +11,7 @@ namespace hadal {
 namespace {
 
 // Copies of aggregates that are themselves constant-initialised, so the order of files does not matter.
-const Op ops[] = {
+const HostOp ops[] = {
     cpu::embed_tokens_op,  cpu::rms_norm_op,         cpu::add_rms_norm_op,     cpu::add_op,
     cpu::copy_op,          cpu::matmul_op,           cpu::fp8_matmul_op,       cpu::swiglu_op,
     cpu::rope_op,          cpu::write_kv_op,         cpu::mla_absorb_query_op, cpu::mla_expand_value_op,
@@ -60,8 +60,8 @@ const char* isa_name(const void* kernels) { return static_cast<const cpu::Kernel
 
 }  // namespace
 
-const Backend& cpu_backend() {
-  static const Backend backend{"cpu", ops, kernels, isa_name};
+const HostBackend& cpu_backend() {
+  static const HostBackend backend{"cpu", ops, kernels, isa_name};
   return backend;
 }
 

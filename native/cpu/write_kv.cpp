@@ -1,7 +1,7 @@
 // write_kv: cache row slots[t] = src[t], rounded to the cache's dtype. Slot −1 writes nothing.
 #include <cstring>
 
-#include "cpu/check.h"
+#include "core/check.h"
 #include "cpu/convert.h"
 #include "cpu/leaves.h"
 #include "cpu/ops.h"
@@ -58,6 +58,6 @@ void fast(Context& context, const OpCall& call) {
 
 }  // namespace
 
-const Op write_kv_op = {"write_kv", 3, 3, 1, 0, check, reference, fast};
+const HostOp write_kv_op = {"write_kv", 3, 3, 1, 0, check, reference, fast};
 
 }  // namespace hadal::cpu

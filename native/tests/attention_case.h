@@ -44,7 +44,7 @@ struct Setup {
 // [length][G·k] and values[s] [length][G·v]; the ops see k_cache and v_cache only.
 class Step {
  public:
-  Step(Device& device, const Setup& setup)
+  Step(HostDevice& device, const Setup& setup)
       : heads(setup.heads), fill(setup.fill), padding(setup.padding), sequences(setup.sequences) {
     Random random(setup.seed);
     make_tokens(random);
@@ -74,7 +74,7 @@ class Step {
   }
 
   // The tokens `chosen` of this step as a step of their own, over the same cache and table.
-  Array run_alone(Device& device, const std::vector<int64_t>& chosen) {
+  Array run_alone(HostDevice& device, const std::vector<int64_t>& chosen) {
     const auto n = static_cast<int64_t>(chosen.size());
     const int64_t first = heads.k - heads.rope;
     Array q(DType::F32, {n, heads.H, first}), pe(DType::F32, {n, heads.H, heads.rope});
@@ -165,7 +165,7 @@ class Step {
     }
   }
   // Poisons the cache, then writes every sequence through write_kv; returns what it must hold.
-  std::vector<std::vector<float>> fill_cache(Device& device, Random& random, Array& cache, int64_t columns) {
+  std::vector<std::vector<float>> fill_cache(HostDevice& device, Random& random, Array& cache, int64_t columns) {
     for (int64_t i = 0; i < cache.size(); ++i) cache.set(i, NAN);
     std::vector<std::vector<float>> rows;
     for (size_t s = 0; s < sequences.size(); ++s) {

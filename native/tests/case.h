@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "core/device.h"
+#include "core/host_device.h"
 #include "core/status.h"
 #include "cpu/convert.h"
 
@@ -189,7 +189,7 @@ struct Call {
 
 struct Bench {
   std::string name;  // "avx2 x2"
-  std::unique_ptr<Device> device;
+  std::unique_ptr<HostDevice> device;
 };
 
 // Every instruction set that this CPU has, with one thread and with three (more than it may have cores).
@@ -200,7 +200,7 @@ inline std::vector<Bench>& benches() {
       for (const int threads : {1, 3}) {
         try {
           made.push_back({std::string(isa) + " x" + std::to_string(threads),
-                          std::make_unique<Device>(cpu_backend(), threads, isa)});
+                          std::make_unique<HostDevice>(cpu_backend(), threads, isa)});
         } catch (const Error&) {
           std::printf("this CPU has no %s\n", isa);
           break;
@@ -215,8 +215,8 @@ inline std::vector<Bench>& benches() {
 enum class Form { reference, fast };
 
 // Checks as recording does (argument and attribute counts, then the op's own check), then runs.
-inline void run(Device& device, const Call& call, Form form) {
-  const Op* op = device.find_op(call.op);
+inline void run(HostDevice& device, const Call& call, Form form) {
+  const HostOp* op = device.find_op(call.op);
   HADAL_EXPECT(op != nullptr, "no op \"%s\"", call.op);
   HADAL_EXPECT(call.args.size() >= op->min_arguments && call.args.size() <= op->max_arguments &&
                    call.attributes.size() == op->attributes,

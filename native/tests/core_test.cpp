@@ -18,9 +18,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/buffer.h"
+#include "core/host_buffer.h"
 #include "core/cpu_info.h"
-#include "core/device.h"
+#include "core/host_device.h"
 #include "core/program.h"
 #include "core/status.h"
 #include "tests/case.h"
@@ -70,7 +70,7 @@ void run_scratch(Context& context, const OpCall&) {
 }
 void run_oracle(Context&, const OpCall&) { op_runs += 1000; }
 
-const Op test_ops[] = {
+const HostOp test_ops[] = {
     {"copy", 2, 2, 1, 0, check_copy, run_copy, run_copy},
     {"fail", 0, 1, 0, 1, check_any, run_fail, run_fail},
     {"throw", 0, 0, 0, 0, check_any, run_throw, run_throw},
@@ -79,11 +79,11 @@ const Op test_ops[] = {
     {"two", 0, 0, 0, 0, check_any, run_oracle, run_copy},
     {"list", 2, 3, 1, 2, check_any, run_scratch, run_scratch},
 };
-const Backend test_backend = {"test", test_ops, [](const char*) -> const void* { return nullptr; },
+const HostBackend test_backend = {"test", test_ops, [](const char*) -> const void* { return nullptr; },
                               [](const void*) { return "none"; }};
 
-std::shared_ptr<Device> make_device(int threads = 2) {
-  return std::make_shared<Device>(test_backend, threads, "");
+std::shared_ptr<HostDevice> make_device(int threads = 2) {
+  return std::make_shared<HostDevice>(test_backend, threads, "");
 }
 
 View view(const std::shared_ptr<Buffer>& buffer, std::vector<int64_t> shape, uint64_t offset = 0) {
@@ -215,7 +215,7 @@ struct File {
     mtime = info.st_mtim.tv_sec * 1000000000LL + info.st_mtim.tv_nsec;
 #endif
   }
-  std::shared_ptr<Buffer> map() const { return Buffer::map(path.c_str(), size, mtime); }
+  std::shared_ptr<HostBuffer> map() const { return HostBuffer::map(path.c_str(), size, mtime); }
   void cut(off_t bytes) const {
     if (ftruncate(fd, bytes) != 0) std::abort();
   }
@@ -227,7 +227,7 @@ struct File {
 
 void buffer_tests() {
   test("an allocated buffer reads as zero, keeps what is written, refuses ranges outside", [] {
-    const auto buffer = Buffer::allocate(1000);
+    const auto buffer = HostBuffer::allocate(1000);
     char data[1000];
     buffer->read(0, data, 1000);
     CHECK(std::all_of(data, data + 1000, [](char c) { return c == 0; }));
@@ -240,12 +240,12 @@ void buffer_tests() {
     CHECK(reinterpret_cast<uintptr_t>(buffer->data()) % 64 == 0);
   });
   test("an empty buffer is legal; one larger than an address space is refused", [] {
-    const auto buffer = Buffer::allocate(0);
+    const auto buffer = HostBuffer::allocate(0);
     CHECK(buffer->size() == 0);
     buffer->write(0, nullptr, 0);
     buffer->discard(0, 0);
-    CHECK(throws(HADAL_ERROR_NO_MEMORY, "bytes", [] { Buffer::allocate(uint64_t{1} << 62); }));
-    CHECK(throws(HADAL_ERROR_NO_MEMORY, "bytes", [] { Buffer::allocate(UINT64_MAX); }));
+    CHECK(throws(HADAL_ERROR_NO_MEMORY, "bytes", [] { HostBuffer::allocate(uint64_t{1} << 62); }));
+    CHECK(throws(HADAL_ERROR_NO_MEMORY, "bytes", [] { HostBuffer::allocate(UINT64_MAX); }));
   });
   test("a discarded range reads as zero and its neighbours stay", [] {
     const uint64_t size = 5 * 4096 + 123;
@@ -254,7 +254,7 @@ void buffer_tests() {
                                                     {4096, 4096},  {1, size - 1},   {8192, size - 8192},
                                                     {4095, 4098},  {size - 1, 1}};
     for (const auto& [offset, bytes] : ranges) {
-      const auto buffer = Buffer::allocate(size);
+      const auto buffer = HostBuffer::allocate(size);
       buffer->write(0, ones.data(), size);
       buffer->discard(offset, bytes);
       for (uint64_t i = 0; i < size; ++i) {
@@ -279,7 +279,7 @@ void buffer_tests() {
   test("mapping tells a changed size, a changed time, a folder, a FIFO and nothing apart", [] {
     const File file(100);
     const auto map = [&](const char* path, uint64_t size, int64_t mtime) {
-      return [=] { Buffer::map(path, size, mtime); };
+      return [=] { HostBuffer::map(path, size, mtime); };
     };
     const char* path = file.path.c_str();
     CHECK(throws(HADAL_ERROR_FILE_CHANGED, "expected 99 bytes", map(path, 99, file.mtime)));
@@ -353,7 +353,7 @@ void buffer_tests() {
 
 void record_tests() {
   const auto device = make_device();
-  const auto buffer = Buffer::allocate(4096);
+  const auto buffer = HostBuffer::allocate(4096);
   const Dims max = {64, 4, 2};
   Program program(device, HADAL_FAST, max);
   const auto append = [&](const View& a, const View& b) {
@@ -425,6 +425,18 @@ void record_tests() {
                  [&] { program.append("copy", {{good}, {}}, {}); }));
     CHECK(throws(HADAL_ERROR_INVALID, "sizes differ", append(good, view(buffer, {HADAL_DIM_S, 8}))));
   });
+  test("a buffer of another device is refused", [&] {
+    struct Foreign final : Buffer {
+      const void* space() const override { return this; }
+      char* locate(uint64_t, uint64_t) override { return nullptr; }
+      void store(uint64_t, const void*, uint64_t) override {}
+      void load(uint64_t, void*, uint64_t) const override {}
+      void clear(uint64_t, uint64_t) override {}
+      Foreign() { size_ = 4096; }
+    };
+    const View foreign = view(std::make_shared<Foreign>(), {HADAL_DIM_T, 8});
+    CHECK(throws(HADAL_ERROR_INVALID, "copy, argument 1: the buffer belongs to another device", append(good, foreign)));
+  });
   test("precision and largest dims are checked", [&] {
     CHECK(throws(HADAL_ERROR_INVALID, "precision", [&] { Program p(device, 2, max); }));
     CHECK(throws(HADAL_ERROR_INVALID, "S between", [&] { Program p(device, 0, {1, -1, 1}); }));
@@ -434,8 +446,8 @@ void record_tests() {
 
 void run_tests() {
   test("extents that are equal only at the largest step are refused when recorded", [] {
-    const auto device = std::make_shared<Device>(cpu_backend(), 1, "");
-    const auto memory = Buffer::allocate(1 << 20);
+    const auto device = std::make_shared<HostDevice>(cpu_backend(), 1, "");
+    const auto memory = HostBuffer::allocate(1 << 20);
     Program program(device, HADAL_FAST, {8, 8, 8});
     const auto floats = [&](std::vector<int64_t> shape) { return view(memory, std::move(shape)); };
     View slots = floats({HADAL_DIM_N}), ids = floats({HADAL_DIM_T, 8});
@@ -450,7 +462,7 @@ void run_tests() {
   });
   test("a run uses this step's sizes, 0 included, and touches nothing beyond", [] {
     const auto device = make_device();
-    const auto from = Buffer::allocate(64 * 8 * 4), to = Buffer::allocate(64 * 8 * 4);
+    const auto from = HostBuffer::allocate(64 * 8 * 4), to = HostBuffer::allocate(64 * 8 * 4);
     std::vector<float> data(64 * 8);
     std::iota(data.begin(), data.end(), 1.0f);
     from->write(0, data.data(), data.size() * 4);
@@ -471,7 +483,7 @@ void run_tests() {
     Program program(device, HADAL_FAST, {4, 1, 1});
     std::weak_ptr<Buffer> watch;
     {
-      const auto buffer = Buffer::allocate(256);
+      const auto buffer = HostBuffer::allocate(256);
       watch = buffer;
       program.append("copy", {{view(buffer, {HADAL_DIM_T, 4})}, {view(buffer, {HADAL_DIM_T, 4}, 128)}}, {});
     }
@@ -520,7 +532,7 @@ void run_tests() {
   });
   test("runs from many threads on one device take turns", [] {
     const auto device = make_device();
-    const auto buffer = Buffer::allocate(1 << 16);
+    const auto buffer = HostBuffer::allocate(1 << 16);
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t)
       threads.emplace_back([&] {
@@ -547,7 +559,7 @@ void run_tests() {
   test("a run over a truncated file fails and names it, before and during", [] {
     const auto device = make_device();
     const File file(64 * 4096);
-    const auto to = Buffer::allocate(64 * 4096);
+    const auto to = HostBuffer::allocate(64 * 4096);
     Program program(device, HADAL_FAST, {64, 1, 1});
     program.append("wait", {}, {});
     program.append("copy", {{view(to, {HADAL_DIM_T, 1024})}, {view(file.map(), {HADAL_DIM_T, 1024})}}, {});
@@ -574,7 +586,7 @@ void run_tests() {
   test("a file that was rewritten in place since it was mapped is noticed at the next run", [] {
     const auto device = make_device();
     const File file(4096);
-    const auto to = Buffer::allocate(4096);
+    const auto to = HostBuffer::allocate(4096);
     Program program(device, HADAL_FAST, {1, 1, 1});
     program.append("copy", {{view(to, {1, 1024})}, {view(file.map(), {1, 1024})}}, {});
     program.run({1, 0, 0}, nullptr);

@@ -64,7 +64,7 @@ void expect_rms_norm(D dtype, int64_t width, int64_t padding, double eps) {
     for (int64_t i = 0; i < x.size(); ++i) x.at<float>(i) += x.f32(i) == 0 ? 1e-30f : 0;
   const Array weight = random.array(dtype, {width}, 0.5f), before = x;
   const std::vector<double> exact = exact_norm(x, weight, eps);
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out(D::F32, x.shape(), padding);
     run(device, norm_call(out, x, weight, eps), form);
     expect_norm(out, exact, form, width);
@@ -80,7 +80,7 @@ void expect_add_rms_norm(D dtype, int64_t width, int64_t padding) {
   Array sum(D::F32, residual.shape(), padding);
   for (int64_t i = 0; i < sum.size(); ++i) sum.set(i, residual.f32(i) + delta.f32(i));
   const std::vector<double> exact = exact_norm(sum, weight, 1e-5);
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out(D::F32, residual.shape(), padding), updated = residual;
     run(device, add_norm_call(out, updated, delta, weight, 1e-5), form);
     expect_norm(out, exact, form, width);
@@ -137,7 +137,7 @@ void norm_tests() {
   test("rms_norm may write over its input, and over columns of a wider tensor", [] {
     Random random(4);
     const Array weight = random.array(D::F16, {37});
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       Array wide = random.array(D::F32, {5, 50}), x(D::F32, {5, 37}), out(D::F32, {5, 37});
       for (int64_t i = 0; i < x.size(); ++i) x.set(i, wide.f32(i / 37 * 50 + 9 + i % 37));
       Tensor view = wide.view();
@@ -154,7 +154,7 @@ void norm_tests() {
     Random random(6);
     const Array x = random.array(D::F32, {5, 45}), weight = random.array(D::F32, {45});
     const Array zeros(D::F32, {5, 45});
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       Array clean(D::F32, {5, 45}), out(D::F32, {5, 45}), added(D::F32, {5, 45}), bad = x, residual = x;
       run(device, norm_call(clean, x, weight, 1e-6), form);
       bad.set(2 * 45 + 44, NAN);
@@ -188,7 +188,7 @@ void add_tests() {
         }
         Array expected(D::F32, {7, width}, padding);
         for (int64_t i = 0; i < a.size(); ++i) expected.set(i, a.f32(i) + b.f32(i));
-        every_form([&](Device& device, Form form) {
+        every_form([&](HostDevice& device, Form form) {
           Array out(D::F32, {7, width}, padding), over = a;
           run(device, {"add", {{out.view()}, {a.view()}, {b.view()}}}, form);
           run(device, {"add", {{over.view()}, {over.view()}, {b.view()}}}, form);
@@ -207,7 +207,7 @@ void add_tests() {
           a.at<uint32_t>(i) = static_cast<uint32_t>(random.below(int64_t{1} << 32));
         a.at<uint32_t>(0) = 0x7f800001;  // a signalling NaN
         for (int64_t i = 0; i < a.size(); ++i) expected.at<uint32_t>(i) = a.at<uint32_t>(i);
-        every_form([&](Device& device, Form form) {
+        every_form([&](HostDevice& device, Form form) {
           Array out(dtype, {9, width}, 5), same = a;
           run(device, {"copy", {{out.view()}, {a.view()}}}, form);
           CHECK(out.same_bits(expected));
@@ -230,7 +230,7 @@ bool swiglu_close(float got, float gate, float up, Form form) {
 }
 
 void expect_swiglu(const Array& gate, const Array& up, int64_t padding) {
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out(D::F32, gate.shape(), padding), over = gate;
     run(device, {"swiglu", {{out.view()}, {gate.view()}, {up.view()}}}, form);
     run(device, {"swiglu", {{over.view()}, {over.view()}, {up.view()}}}, form);
@@ -333,7 +333,7 @@ void refusal_tests() {
   test("no tokens are no work", [] {
     Array none(D::F32, {0, 6}), pairs(D::F32, {0, 2, 6}), weight(D::BF16, {6});
     const Tensor n = none.view();
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       run(device, {"rms_norm", {{n}, {n}, {weight.view()}}, {1e-6}}, form);
       run(device, {"add_rms_norm", {{n}, {n}, {n}, {weight.view()}}, {1e-6}}, form);
       run(device, {"add", {{n}, {n}, {n}}}, form);

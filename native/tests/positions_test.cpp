@@ -73,7 +73,7 @@ void expect_pairs(int64_t R, int style) {
       r.x.set(from, 1);
       r.positions.at<int32_t>(0) = 1;
       for (int64_t j = 0; j < R / 2; ++j) r.inv_freq.set(j, 1);
-      every_form([&](Device& device, Form form) {
+      every_form([&](HostDevice& device, Form form) {
         Array out = r.x;
         run(device, r.call(out.view()), form);
         for (int64_t j = 0; j < R; ++j) {
@@ -95,7 +95,7 @@ void rope_tests() {
             Rope r(40, 3, R, style, factor, padding);
             Array oracle = r.x;
             run_reference(r.call(oracle.view()));
-            every_form([&](Device& device, Form form) {
+            every_form([&](HostDevice& device, Form form) {
               Array out = r.x;
               run(device, r.call(out.view()), form);
               expect_rope(r, out);
@@ -112,7 +112,7 @@ void rope_tests() {
   });
   test("position 0 multiplies by the factor alone", [] {
     Rope r(1, 2, 6, 0, 0.7);
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       Array out = r.x;
       run(device, r.call(out.view()), form);
       for (int64_t i = 0; i < out.size(); ++i) CHECK(out.f32(i) == r.x.f32(i) * 0.7f);
@@ -126,7 +126,7 @@ void rope_tests() {
       Array wide = random.array(D::F32, {9, 3, dn + 6}), alone(D::F32, {9, 3, 6});
       wide.set((3 * 3 + 1) * (dn + 6) + dn + r.second(1), NAN);
       for (int64_t i = 0; i < alone.size(); ++i) alone.set(i, wide.f32(i / 6 * (dn + 6) + dn + i % 6));
-      every_form([&](Device& device, Form form) {
+      every_form([&](HostDevice& device, Form form) {
         Array turned_alone = alone, out = wide, expected = wide;
         run(device, r.call(turned_alone.view()), form);
         for (int64_t i = 0; i < alone.size(); ++i)
@@ -190,7 +190,7 @@ void expect_write(D dtype, int64_t C, int64_t padding) {
     slots.at<int32_t>(t) = static_cast<int32_t>(slot);
     for (int64_t i = 0; i < C && slot >= 0; ++i) expected.set(slot * C + i, wide.f32(t * (C + 4) + 3 + i));
   }
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out = cache;
     run(device, write_call(out, src, slots), form);
     CHECK(out.same_bits(expected));
@@ -203,7 +203,7 @@ void expect_write_rounding(D dtype) {
   Array src(D::F32, {T, C}), slots(D::I32, {T});
   for (size_t i = 0; i < all.size(); ++i) src.set(static_cast<int64_t>(i), all[i].value);
   for (int64_t t = 0; t < T; ++t) slots.at<int32_t>(t) = static_cast<int32_t>(T - 1 - t);
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array cache(dtype, {(T + 63) / 64, 64, C});
     run(device, write_call(cache, src.view(), slots), form);
     for (size_t i = 0; i < all.size(); ++i) {
@@ -234,7 +234,7 @@ void write_tests() {
     src.at<uint32_t>(0) = 0x7f800001;
     src.at<uint32_t>(1) = 0xffc12345;
     src.at<uint32_t>(2) = 1;
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       Array full(D::F32, {1, 64, 3}), bf16(D::BF16, {1, 64, 3}), f16(D::F16, {1, 64, 3});
       for (Array* cache : {&full, &bf16, &f16}) run(device, write_call(*cache, src.view(), slots), form);
       for (int64_t i = 0; i < 3; ++i) {
@@ -249,7 +249,7 @@ void write_tests() {
     const Array before = cache;
     for (const int32_t bad : {-2, 128, INT32_MAX, INT32_MIN}) {
       slots.at<int32_t>(2) = bad;
-      every_form([&](Device& device, Form form) {
+      every_form([&](HostDevice& device, Form form) {
         const std::string part = "write_kv: slots[2]: expected -1 to 127, got " + std::to_string(bad);
         CHECK(throws(HADAL_ERROR_INVALID, part.c_str(),
                      [&] { run(device, write_call(cache, src.view(), slots), form); }));
@@ -276,7 +276,7 @@ void expect_embedding(D dtype, int64_t width, int64_t padding) {
     ids.at<int32_t>(t) = static_cast<int32_t>(id);
     for (int64_t i = 0; i < width; ++i) expected.set(t * width + i, table.f32(id * width + i));
   }
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out(D::F32, {T, width}, padding);
     run(device, {"embed_tokens", {{out.view()}, {ids.view()}, {table.view()}}}, form);
     CHECK(out.same_bits(expected));
@@ -295,7 +295,7 @@ void expect_gather(int64_t width, int64_t padding) {
     for (int64_t i = 0; i < width; ++i)
       expected.at<uint32_t>(n * width + i) = x.at<uint32_t>(row * width + i);
   }
-  every_form([&](Device& device, Form form) {
+  every_form([&](HostDevice& device, Form form) {
     Array out(D::F32, {40, width}, padding);
     run(device, {"gather_rows", {{out.view()}, {x.view()}, {rows.view()}}}, form);
     CHECK(out.same_bits(expected));
@@ -320,7 +320,7 @@ void lookup_tests() {
     for (const int32_t bad : {-1, 9, INT32_MAX, INT32_MIN}) {
       index.at<int32_t>(1) = bad;
       const std::string got = "[1]: expected 0 to 8, got " + std::to_string(bad);
-      every_form([&](Device& device, Form form) {
+      every_form([&](HostDevice& device, Form form) {
         CHECK(throws(HADAL_ERROR_INVALID, ("embed_tokens: ids" + got).c_str(), [&] {
           run(device, {"embed_tokens", {{out.view()}, {index.view()}, {table.view()}}}, form);
         }));
@@ -349,7 +349,7 @@ void lookup_tests() {
     Array inv_freq(D::F32, {3}), cache = filled(D::F16, {1, 64, 6}, 0), empty(D::F32, {0, 6});
     const Array before = cache;
     const Tensor n = none.view(), i = index.view();
-    every_form([&](Device& device, Form form) {
+    every_form([&](HostDevice& device, Form form) {
       run(device, {"rope", {{heads.view()}, {i}, {inv_freq.view()}}, {0, 1}}, form);
       run(device, write_call(cache, n, index), form);
       run(device, {"embed_tokens", {{n}, {i}, {table.view()}}}, form);

@@ -44,7 +44,7 @@ inline bool same_values(const Array& a, const Array& b) {
 }
 
 // The scalar oracle once, then the vector form on every bench, until a check fails.
-inline void every_form(const std::function<void(Device&, Form)>& body) {
+inline void every_form(const std::function<void(HostDevice&, Form)>& body) {
   body(*benches().back().device, Form::reference);
   for (const Bench& bench : benches()) {
     if (!current_ok) return;

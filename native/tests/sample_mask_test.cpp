@@ -75,7 +75,7 @@ int main() {
   test("shapes are checked", [] {
     Step step(2, 64, 1);
     Array narrow(DType::I32, {2, 1}), floats(DType::F32, {2, 2});
-    Device& device = *benches().front().device;
+    HostDevice& device = *benches().front().device;
     Call one = step.call(true);
     one.args.pop_back();
     CHECK(throws(HADAL_ERROR_INVALID, "together", [&] { run(device, one, Form::fast); }));

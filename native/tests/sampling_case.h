@@ -75,7 +75,7 @@ class Batch {
              {seeds.view()}, {history_offsets.view()}, {history_ids.view()}, {bias_offsets.view()}, {bias_ids.view()},
              {bias_values.view()}}};
   }
-  void run_on(Device& device) {
+  void run_on(HostDevice& device) {
     for (int64_t n = 0; n < N; ++n) ids_out.at<int32_t>(n) = -7;
     run(device, call(), Form::fast);
     CHECK(ids_out.guards_intact() && logprobs.guards_intact() && top_ids.guards_intact() &&

@@ -1,8 +1,8 @@
-#include "cpu/check.h"
+#include "core/check.h"
 
 #include <string>
 
-namespace hadal::cpu {
+namespace hadal {
 
 namespace {
 
@@ -89,4 +89,4 @@ void expect_indices(const Tensor& t, const char* op, const char* name, int64_t l
   }
 }
 
-}  // namespace hadal::cpu
+}  // namespace hadal

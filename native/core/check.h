@@ -1,4 +1,4 @@
-// Shape checks that the ops share. A failure names the op, the argument, what was expected and what came.
+// Shape checks that the ops of all backends share. A failure names the op, the argument, what was expected and what came.
 #pragma once
 
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "core/op.h"
 #include "core/status.h"
 
-namespace hadal::cpu {
+namespace hadal {
 
 // Expects argument i to be one tensor of this dtype and shape; −1 in the shape matches any extent.
 void expect_tensor(const OpCall& call, const char* op, size_t i, const char* name,
@@ -35,4 +35,4 @@ inline constexpr std::initializer_list<DType> kAnyWeight = {DType::F32, DType::B
                                                             DType::F8_E4M3};
 inline constexpr std::initializer_list<DType> kCache = {DType::F32, DType::BF16, DType::F16};
 
-}  // namespace hadal::cpu
+}  // namespace hadal
