@@ -4,6 +4,9 @@
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/norm/rms_norm.h"
+#include "cuda/quantize/quantize_groups.h"
+#include "cuda/quantize/swiglu.h"
+#include "cuda/quantize/swiglu_quantize.h"
 
 namespace hadal::cuda {
 namespace {
@@ -27,6 +30,14 @@ constexpr const Kernel* kAll[] = {
     &kRmsNormWarpBf16,
     &kRmsNormWarpF32,
     &kRmsNormWarpF32Bf16,
+    &kQuantizeGroupsBf16,
+    &kQuantizeGroupsF32,
+    &kSwigluBf16,
+    &kSwigluF32,
+    &kSwigluQuantizeBf16,
+    &kSwigluQuantizeF32,
+    &kSwigluQuantizeMaskedBf16,
+    &kSwigluQuantizeMaskedF32,
 };
 
 }  // namespace

@@ -37,5 +37,6 @@ struct Row {
 using Rows = std::vector<Row>;
 
 void norm_rows(Rows& rows);
+void quantize_rows(Rows& rows);
 
 }  // namespace hadal::bench
