@@ -7,6 +7,9 @@
 #include "cuda/quantize/quantize_groups.h"
 #include "cuda/quantize/swiglu.h"
 #include "cuda/quantize/swiglu_quantize.h"
+#include "cuda/rope/rope.h"
+#include "cuda/rope/write_kv.h"
+#include "cuda/rope/write_mla_kv.h"
 
 namespace hadal::cuda {
 namespace {
@@ -38,6 +41,19 @@ constexpr const Kernel* kAll[] = {
     &kSwigluQuantizeF32,
     &kSwigluQuantizeMaskedBf16,
     &kSwigluQuantizeMaskedF32,
+    &kRopeBf16,
+    &kRopeF32,
+    &kRopeHalvesBf16,
+    &kRopeHalvesF32,
+    &kWriteKvBf16,
+    &kWriteKvBf16F16,
+    &kWriteKvF32,
+    &kWriteKvF32Bf16,
+    &kWriteKvF32F16,
+    &kWriteMlaKvBf16,
+    &kWriteMlaKvBf16Fp8,
+    &kWriteMlaKvF32Bf16,
+    &kWriteMlaKvF32Fp8,
 };
 
 }  // namespace

@@ -38,5 +38,6 @@ using Rows = std::vector<Row>;
 
 void norm_rows(Rows& rows);
 void quantize_rows(Rows& rows);
+void rope_rows(Rows& rows);
 
 }  // namespace hadal::bench
