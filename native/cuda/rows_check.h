@@ -7,6 +7,9 @@
 
 namespace hadal::cuda {
 
+// Beyond any model's row; keeps a column and its bytes within 32 bits.
+inline constexpr int64_t kMostColumns = int64_t{1} << 28;
+
 // A width of `multiple` columns at a time, from one to `most`.
 void expect_width(const char* op, int64_t width, int64_t multiple, int64_t most);
 void expect_row_count(const char* op, int64_t rows);

@@ -6,6 +6,12 @@
 #include "cuda/measure/read_words.h"
 #include "cuda/norm/rms_norm.h"
 #include "cuda/routing/gated_top_k.h"
+#include "cuda/quantize/quantize_groups.h"
+#include "cuda/quantize/swiglu.h"
+#include "cuda/quantize/swiglu_quantize.h"
+#include "cuda/rope/rope.h"
+#include "cuda/rope/write_kv.h"
+#include "cuda/rope/write_mla_kv.h"
 
 namespace hadal::cuda {
 namespace {
@@ -36,6 +42,27 @@ constexpr const Kernel* kAll[] = {
     &kGatedTopK2,
     &kGatedTopK5,
     &kGatedTopK8,
+    &kQuantizeGroupsBf16,
+    &kQuantizeGroupsF32,
+    &kSwigluBf16,
+    &kSwigluF32,
+    &kSwigluQuantizeBf16,
+    &kSwigluQuantizeF32,
+    &kSwigluQuantizeMaskedBf16,
+    &kSwigluQuantizeMaskedF32,
+    &kRopeBf16,
+    &kRopeF32,
+    &kRopeHalvesBf16,
+    &kRopeHalvesF32,
+    &kWriteKvBf16,
+    &kWriteKvBf16F16,
+    &kWriteKvF32,
+    &kWriteKvF32Bf16,
+    &kWriteKvF32F16,
+    &kWriteMlaKvBf16,
+    &kWriteMlaKvBf16Fp8,
+    &kWriteMlaKvF32Bf16,
+    &kWriteMlaKvF32Fp8,
 };
 
 }  // namespace

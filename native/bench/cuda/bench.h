@@ -48,6 +48,8 @@ using Rows = std::vector<Row>;
 // One for each family's file, sorted; all_rows() calls them.
 void measure_rows(Rows& rows);
 void norm_rows(Rows& rows);
+void quantize_rows(Rows& rows);
+void rope_rows(Rows& rows);
 void routing_rows(Rows& rows);
 
 Rows all_rows();

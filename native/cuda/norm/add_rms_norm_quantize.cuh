@@ -19,17 +19,21 @@ HADAL_DEVICE void store_quantized(const cuda::AddRmsNormQuantizeParams& p, const
     most[c] = largest_magnitude(values[c]);  // columns beyond the row are zeros, or NaN as all of the row is
   }
   group_largest<kLanes>(most);
+  const GroupScales<kLanes, kChunks> scales(most, p.scale_kind);
   HADAL_UNROLL
   for (int c = 0; c < kChunks; ++c) {
-    if (!row.has(c)) continue;
+    const float inverse = scales.inverse(c);
     const int column = row.column(c);
-    const GroupScale group = group_scale(most[c], p.scale_kind);
-    store_words(p.codes + at * p.code_stride + column, group_codes(values[c], group.inverse));
+    if (!row.has(c)) continue;
+    store_words(p.codes + at * p.code_stride + column, group_codes(values[c], inverse));
     if (p.normalised != nullptr)
       store_words(static_cast<bf16*>(p.normalised) + at * p.normalised_stride + column,
                   pack_words<bf16>(values[c]));
-    if (lane_index() % kLanes == 0) p.scales[column / cuda::kScaleGroup * p.scale_stride + at] = group.scale;
   }
+  // Lane i of a group has the scale of chunk i.
+  const int group = (row.column(scales.index()) - scales.lane() * Row::kPer) / cuda::kScaleGroup;
+  if (scales.lane() < kChunks && group * cuda::kScaleGroup < p.width)
+    p.scales[group * p.scale_stride + at] = scales.mine.scale;
 }
 
 template <typename T, typename Delta, int kChunks, int kThreads>

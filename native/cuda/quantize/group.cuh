@@ -40,6 +40,34 @@ HADAL_DEVICE GroupScale group_scale(uint32_t most, cuda::ScaleKind kind) {
   return {bits_to_float(exponent << 23), bits_to_float((254 - exponent) << 23)};
 }
 
+// The scales of kCount groups that kLanes lanes have in common: lane i divides for group i, as a division of each
+// lane for each group would be most of the kernel's work. Lanes from kCount on repeat the first ones.
+template <int kLanes, int kCount>
+struct GroupScales {
+  static_assert(kCount <= kLanes && (kCount & (kCount - 1)) == 0);
+  GroupScale mine;
+
+  HADAL_DEVICE GroupScales(const uint32_t (&most)[kCount], cuda::ScaleKind kind) {
+    // Chosen pair by pair: an index would put the array into local memory.
+    uint32_t left[kCount];
+    HADAL_UNROLL
+    for (int i = 0; i < kCount; ++i) left[i] = most[i];
+    HADAL_UNROLL
+    for (int bit = 1; bit < kCount; bit *= 2) {
+      HADAL_UNROLL
+      for (int i = 0; i + bit < kCount; i += 2 * bit)
+        if (index() & bit) left[i] = left[i + bit];
+    }
+    mine = group_scale(left[0], kind);
+  }
+  HADAL_DEVICE static int lane() { return lane_index() % kLanes; }
+  HADAL_DEVICE static int index() { return lane_index() % kCount; }
+  // For every lane of the warp together.
+  HADAL_DEVICE float inverse(int group) const {
+    return shuffle(mine.inverse, lane_index() / kLanes * kLanes + group);
+  }
+};
+
 // E4M3 codes of kCount values (4 or 8), as one store.
 template <int kCount>
 HADAL_DEVICE Words<kCount / 4> group_codes(const float (&values)[kCount], float inverse) {
