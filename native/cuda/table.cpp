@@ -5,7 +5,11 @@
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/measure/read_words.h"
 #include "cuda/norm/rms_norm.h"
+#include "cuda/routing/combine_experts.h"
 #include "cuda/routing/gated_top_k.h"
+#include "cuda/routing/permute_rows.h"
+#include "cuda/routing/permute_tokens.h"
+#include "cuda/sampling/gather_rows.h"
 
 namespace hadal::cuda {
 namespace {
@@ -31,11 +35,21 @@ constexpr const Kernel* kAll[] = {
     &kRmsNormWarpF32,
     &kRmsNormWarpF32Bf16,
     // routing
+    &kCombineExpertsBf16,
+    &kCombineExpertsF32,
     &kGatedTopK12,
     &kGatedTopK16,
     &kGatedTopK2,
     &kGatedTopK5,
     &kGatedTopK8,
+    &kPermuteRows,
+    &kPermuteTokens1024,
+    &kPermuteTokens4096,
+    &kPermuteTokensCount,
+    &kPermuteTokensMany,
+    // sampling
+    &kGatherRows16,
+    &kGatherRows2,
 };
 
 }  // namespace
