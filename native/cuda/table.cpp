@@ -5,6 +5,7 @@
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/measure/read_words.h"
 #include "cuda/norm/rms_norm.h"
+#include "cuda/routing/combine_experts.h"
 #include "cuda/routing/gated_top_k.h"
 #include "cuda/quantize/quantize_groups.h"
 #include "cuda/quantize/swiglu.h"
@@ -12,6 +13,9 @@
 #include "cuda/rope/rope.h"
 #include "cuda/rope/write_kv.h"
 #include "cuda/rope/write_mla_kv.h"
+#include "cuda/routing/permute_rows.h"
+#include "cuda/routing/permute_tokens.h"
+#include "cuda/sampling/gather_rows.h"
 
 namespace hadal::cuda {
 namespace {
@@ -37,6 +41,8 @@ constexpr const Kernel* kAll[] = {
     &kRmsNormWarpF32,
     &kRmsNormWarpF32Bf16,
     // routing
+    &kCombineExpertsBf16,
+    &kCombineExpertsF32,
     &kGatedTopK12,
     &kGatedTopK16,
     &kGatedTopK2,
@@ -63,6 +69,14 @@ constexpr const Kernel* kAll[] = {
     &kWriteMlaKvBf16Fp8,
     &kWriteMlaKvF32Bf16,
     &kWriteMlaKvF32Fp8,
+    &kPermuteRows,
+    &kPermuteTokens1024,
+    &kPermuteTokens4096,
+    &kPermuteTokensCount,
+    &kPermuteTokensMany,
+    // sampling
+    &kGatherRows16,
+    &kGatherRows2,
 };
 
 }  // namespace

@@ -13,6 +13,8 @@
   extern "C" __global__ void __launch_bounds__(threads, blocks)         \
       hadal_##name(const __grid_constant__ Params p)
 #define HADAL_UNROLL _Pragma("unroll")
+#define HADAL_UNROLL_BY(count) HADAL_PRAGMA(unroll count)
+#define HADAL_PRAGMA(text) _Pragma(#text)
 
 #else
 
@@ -26,6 +28,7 @@
       [](const void* params) { hadal_##name##_body(*static_cast<const Params*>(params)); }); \
   static void hadal_##name##_body(const Params& p)
 #define HADAL_UNROLL
+#define HADAL_UNROLL_BY(count)
 #define threadIdx (::hadal::simt::thread_index())
 #define blockIdx (::hadal::simt::block_index())
 #define blockDim (::hadal::simt::block_extent())

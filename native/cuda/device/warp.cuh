@@ -31,6 +31,8 @@ template <typename T>
 HADAL_DEVICE T shuffle_down(T value, int delta) { return __shfl_down_sync(kAllLanes, value, delta); }
 // Bit l: whether lane l said true.
 HADAL_DEVICE uint32_t ballot(bool vote) { return __ballot_sync(kAllLanes, vote); }
+// Bit l: whether lane l has the same value.
+HADAL_DEVICE uint32_t match_any(int value) { return __match_any_sync(kAllLanes, value); }
 HADAL_DEVICE uint32_t reduce_max(uint32_t value) { return __reduce_max_sync(kAllLanes, value); }
 HADAL_DEVICE uint32_t reduce_min(uint32_t value) { return __reduce_min_sync(kAllLanes, value); }
 HADAL_DEVICE int reduce_add(int value) { return __reduce_add_sync(kAllLanes, value); }
@@ -62,6 +64,12 @@ T shuffle_down(T value, int delta, Site site = {}) {
   return shuffle(value, lane + delta < kWarp ? lane + delta : lane, site);
 }
 inline uint32_t ballot(bool vote, Site site = {}) { return simt::ballot(vote, site); }
+inline uint32_t match_any(int value, Site site = {}) {
+  uint32_t bits = 0;
+  for (int lane = 0; lane < kWarp; ++lane)
+    bits |= static_cast<uint32_t>(shuffle(value, lane, site) == value) << lane;
+  return bits;
+}
 inline uint32_t reduce_max(uint32_t value, Site site = {}) {
   for (int mask = 16; mask > 0; mask >>= 1) {
     const uint32_t other = shuffle_xor(value, mask, site);
@@ -78,6 +86,19 @@ inline int count_bits(uint32_t bits) { return __builtin_popcount(bits); }
 inline int first_bit(uint32_t bits) { return bits == 0 ? -1 : __builtin_ctz(bits); }
 
 #endif
+
+HADAL_DEVICE uint32_t lanes_below() { return (1u << lane_index()) - 1; }
+
+// Sum of the lower lanes' values and this one's.
+template <typename T>
+HADAL_DEVICE T warp_scan(T value) {
+  HADAL_UNROLL
+  for (int delta = 1; delta < kWarp; delta <<= 1) {
+    const T other = shuffle_up(value, delta);
+    if (lane_index() >= delta) value += other;
+  }
+  return value;
+}
 
 HADAL_DEVICE float max_of(float a, float b) { return a > b ? a : b; }
 
