@@ -1,9 +1,9 @@
 // See table.h. A new instance of a kernel is one line here.
 #include "cuda/table.h"
 
+#include "cuda/measure/read_words.h"
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
-#include "cuda/measure/read_words.h"
 #include "cuda/norm/rms_norm.h"
 #include "cuda/routing/combine_experts.h"
 #include "cuda/routing/gated_top_k.h"

@@ -45,7 +45,7 @@ struct Row {
 
 using Rows = std::vector<Row>;
 
-// One for each family's file, sorted; all_rows() calls them.
+// One for each <family>_rows.cpp, sorted. The build makes all_rows() of the files that there are.
 void measure_rows(Rows& rows);
 void norm_rows(Rows& rows);
 void quantize_rows(Rows& rows);

@@ -114,11 +114,11 @@ void Timer::measure(const std::vector<Launch>& sets, Measured& result) {
 }
 
 Measured Timer::time(const Row& row) {
-  std::vector<std::unique_ptr<DeviceMemory>> memories;
+  std::vector<std::unique_ptr<RowMemory>> memories;
   std::vector<Launch> sets;
   size_t wanted = 1;
   while (sets.size() < wanted) {
-    memories.push_back(std::make_unique<DeviceMemory>(pools_));
+    memories.push_back(std::make_unique<RowMemory>(pools_));
     sets.push_back(row.prepare(*memories.back()));
     if (sets.size() > 1) continue;
     const size_t size = std::max<size_t>(memories[0]->allocated(), 1);
@@ -133,7 +133,7 @@ Measured Timer::time(const Row& row) {
 Ceilings Timer::ceilings() {
   Ceilings found;
   const cuda::Driver& driver = queue_.driver();
-  DeviceMemory memory(pools_);
+  RowMemory memory(pools_);
   const size_t bytes = limits_.copy_bytes;
   const auto from = reinterpret_cast<cuda::DevicePointer>(memory.f32(bytes / 4, 1));
   const auto to = reinterpret_cast<cuda::DevicePointer>(memory.bytes(bytes));

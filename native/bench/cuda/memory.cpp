@@ -68,27 +68,27 @@ void Pools::fill(cuda::DevicePointer to, size_t count, Kind kind, float scale) {
   }
 }
 
-void* DeviceMemory::bytes(size_t count) {
+void* RowMemory::bytes(size_t count) {
   blocks_.push_back(std::make_unique<DeviceBlock>(pools_.driver, count));
   allocated_ += count;
   return reinterpret_cast<void*>(blocks_.back()->address());
 }
-void* DeviceMemory::bf16(size_t count, float scale) {
+void* RowMemory::bf16(size_t count, float scale) {
   void* memory = bytes(2 * count);
   pools_.fill(blocks_.back()->address(), count, Pools::Kind::kBf16, scale);
   return memory;
 }
-void* DeviceMemory::f32(size_t count, float scale) {
+void* RowMemory::f32(size_t count, float scale) {
   void* memory = bytes(4 * count);
   pools_.fill(blocks_.back()->address(), count, Pools::Kind::kF32, scale);
   return memory;
 }
-void* DeviceMemory::e4m3(size_t count) {
+void* RowMemory::e4m3(size_t count) {
   void* memory = bytes(count);
   pools_.fill(blocks_.back()->address(), count, Pools::Kind::kE4m3, 1);
   return memory;
 }
-void* DeviceMemory::upload(const void* from, size_t count) {
+void* RowMemory::upload(const void* from, size_t count) {
   void* memory = bytes(count);
   cuda::expect_success(
       pools_.driver,

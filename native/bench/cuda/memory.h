@@ -51,9 +51,9 @@ class Pools {
 };
 
 // The inputs of one row.
-class DeviceMemory final : public Memory {
+class RowMemory final : public Memory {
  public:
-  explicit DeviceMemory(Pools& pools) : pools_(pools) {}
+  explicit RowMemory(Pools& pools) : pools_(pools) {}
   void* bytes(size_t count) override;
   void* bf16(size_t count, float scale) override;
   void* f32(size_t count, float scale) override;

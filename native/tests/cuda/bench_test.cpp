@@ -67,7 +67,7 @@ int main() {
     Queue queue(driver, 0, nullptr, nullptr);
     Pools pools(driver, nullptr, 1024);
     for (const Row& row : all_rows()) {
-      bench::DeviceMemory memory(pools);
+      RowMemory memory(pools);
       const int before = dry_launches;
       try {
         row.prepare(memory)(queue);
@@ -84,7 +84,7 @@ int main() {
     Pools pools(simt::driver(), nullptr, size_t{1} << 16);
     for (const Row& row : all_rows()) {
       if (row.bytes > 1.5e6) continue;
-      bench::DeviceMemory memory(pools);
+      RowMemory memory(pools);
       row.prepare(memory)(cuda_queue());
       if (simt::take_report().count == 0) continue;
       std::printf("  %s: hazards\n", name_of(row).c_str());
