@@ -56,21 +56,22 @@ void attend_chunk(const Kernels& leaf, const Attention& a, int64_t t, int64_t h0
   for (int64_t p = begin; p < end; p += size) {
     for (int64_t i = 0; i < count; ++i) outputs[i] = scores + i * kChunk + (p - begin);
     leaf.gemm[static_cast<int>(a.k_cache.dtype)]({outputs, queries, row_bytes(a, a.k_cache, a.k_dim, t, p, g),
-                                                  a.k_cache.strides[1], nullptr, 0, 0, 1, 1, count,
-                                                  std::min(size, end - p), a.k_dim});
+                                                  a.k_cache.strides[1], count, std::min(size, end - p), a.k_dim});
   }
+  float* sums[kHeadGroup];
   for (int64_t i = 0; i < count; ++i) {
     float* s = scores + i * kChunk;
+    sums[i] = part.acc + i * a.v_dim;
     leaf.scale(s, static_cast<float>(a.scale), s, end - begin);
     part.top[i] = leaf.max(s, end - begin);
     part.sum[i] = leaf.exp_shift_sum(s, s, part.top[i], end - begin);
-    std::memset(part.acc + i * a.v_dim, 0, static_cast<size_t>(a.v_dim) * sizeof(float));
+    std::memset(sums[i], 0, static_cast<size_t>(a.v_dim) * sizeof(float));
   }
-  const auto axpy = leaf.axpy_row[static_cast<int>(a.v_cache.dtype)];
-  for (int64_t p = begin; p < end; ++p) {
-    const void* v = row_bytes(a, a.v_cache, a.v_dim, t, p, g);
-    for (int64_t i = 0; i < count; ++i)
-      axpy(part.acc + i * a.v_dim, scores[i * kChunk + (p - begin)], v, nullptr, 1, a.v_dim);
+  const float* weights[kHeadGroup];
+  for (int64_t p = begin; p < end; p += size) {
+    for (int64_t i = 0; i < count; ++i) weights[i] = scores + i * kChunk + (p - begin);
+    leaf.outer[static_cast<int>(a.v_cache.dtype)]({sums, weights, row_bytes(a, a.v_cache, a.v_dim, t, p, g),
+                                                   a.v_cache.strides[1], count, a.v_dim, std::min(size, end - p)});
   }
 }
 

@@ -99,17 +99,25 @@ void expect_row(const cpu::Kernels& leaf, Array& codes, int64_t first, int64_t n
   CHECK(out.f32(n) == kUntouched && out.guards_intact());
 }
 
-// y = 0 + 1·w, the other way in which weights become floats.
-void expect_axpy_row(const cpu::Kernels& leaf, Array& codes, int64_t block) {
-  const int64_t n = codes.size();
-  const bool fp8 = codes.dtype() == D::F8_E4M3;
-  Array out(D::F32, {n}), scale(D::F32, {(n + block - 1) / block});
-  for (int64_t i = 0; i < scale.size(); ++i) scale.set(i, i % 2 ? 0.5f : 1);
-  leaf.axpy_row[static_cast<int>(codes.dtype())](out.view().as<float>(), 1, codes.view().data,
-                                                 fp8 ? scale.view().as<float>() : nullptr, block, n);
-  for (int64_t i = 0; i < n; ++i) {
-    const float expected = codes.f32(i) * (fp8 ? scale.f32(i / block) : 1);
-    CHECK(std::isnan(expected) ? std::isnan(out.f32(i)) : out.f32(i) == expected);
+// y = 0 + Σ x·w over three rows of which one counts, the other way in which weights become floats.
+void expect_outer(const cpu::Kernels& leaf, Array& codes, int64_t M, int64_t n) {
+  const float factor = codes.dtype() == D::F8_E4M3 ? leaf.e4m3_factor : 1;
+  Array out(D::F32, {M, n + 1}), x(D::F32, {M, 3});
+  std::vector<float*> outs;
+  std::vector<const float*> xs;
+  for (int64_t m = 0; m < M; ++m) {
+    x.set(m * 3 + m % 3, factor * static_cast<float>(m + 1));
+    out.set(m * (n + 1) + n, kUntouched);
+    outs.push_back(out.view().row<float>(m));
+    xs.push_back(x.view().row<float>(m));
+  }
+  for (int64_t i = 0; i < 3 * n; ++i)  // 0 · NaN would be NaN
+    if (!std::isfinite(codes.f32(i))) codes.set(i, 1);
+  leaf.outer[static_cast<int>(codes.dtype())]({outs.data(), xs.data(), codes.view().data, n, M, n, 3});
+  for (int64_t m = 0; m < M; ++m) {
+    for (int64_t i = 0; i < n; ++i)
+      CHECK(out.f32(m * (n + 1) + i) == static_cast<float>(m + 1) * codes.f32(m % 3 * n + i));
+    CHECK(out.f32(m * (n + 1) + n) == kUntouched);
   }
   CHECK(out.guards_intact());
 }
@@ -121,18 +129,17 @@ void expect_columns(const cpu::Kernels& leaf, D dtype, int64_t first, int64_t M)
   const int64_t K = 256;
   for (int64_t i = 0; i < K; ++i)  // 0 · NaN would be NaN
     if (!std::isfinite(codes.f32(i))) codes.set(i, 1);
-  Array x(D::F32, {M, K}), out(D::F32, {M, 1}), scale(D::F32, {1});
-  scale.set(0, 1);
+  const float one = dtype == D::F8_E4M3 ? leaf.e4m3_factor : 1;
+  Array x(D::F32, {M, K}), out(D::F32, {M, 1});
   std::vector<float*> outs;
   std::vector<const float*> xs;
   for (int64_t m = 0; m < M; ++m) {
     outs.push_back(out.view().row<float>(m));
     xs.push_back(x.view().row<float>(m));
   }
-  const cpu::GemmArgs args{outs.data(), xs.data(), codes.view().data, K, scale.view().as<float>(), 1,
-                           0,           1,         K,                 M, 1, K};
+  const cpu::GemmArgs args{outs.data(), xs.data(), codes.view().data, K, M, 1, K};
   for (int64_t k = 0; k < K; ++k) {
-    for (int64_t m = 0; m < M; ++m) x.set(m * K + k, 1);
+    for (int64_t m = 0; m < M; ++m) x.set(m * K + k, one);
     leaf.gemm[static_cast<int>(dtype)](args);
     for (int64_t m = 0; m < M; ++m) {
       CHECK(out.f32(m) == codes.f32(k));
@@ -159,16 +166,17 @@ void row_tests() {
             expect_row(leaf, codes, first, n);
       });
     });
-    test("the leaves add a row of " + name + " exactly, every code", [&] {
+    test("the leaves add rows of " + name + " exactly, every code", [&] {
       every_isa([&](const cpu::Kernels& leaf) {
-        for (const int64_t shift : {0, 3})
-          for (const int64_t block : {128, 48, 37})
-            if (Array codes = codes_from(dtype, shift); current_ok) expect_axpy_row(leaf, codes, block);
+        for (const int64_t n : {1, 15, 64, 85})
+          for (const int64_t M : {1, 2, 3, 5, 8, 13})
+            for (int64_t shift = 0; shift < 256 && current_ok; shift += 3 * n)
+              if (Array codes = codes_from(dtype, shift); current_ok) expect_outer(leaf, codes, M, n);
       });
     });
     test("a product by " + name + " pairs each weight with its own column", [&] {
       every_isa([&](const cpu::Kernels& leaf) {
-        for (const int64_t M : {1, 4})
+        for (const int64_t M : {1, 2, 3, 4, 6, 8, 9})
           for (const int64_t shift : {0, 77, 0x3c00, 0x8003})
             if (current_ok) expect_columns(leaf, dtype, shift, M);
       });

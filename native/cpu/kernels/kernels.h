@@ -3,30 +3,33 @@
 // be entered on a CPU without those instructions.
 //
 // Order of additions (the basis of batch invariance): every sum runs over one accumulator per vector lane,
-// in ascending order, the last partial vector padded with zeros, then over the lanes in a fixed tree. FP8
-// products sum each block of columns by itself and add it times its scale. The order depends on the
-// instruction set and the length alone.
+// in ascending order, the last partial vector padded with zeros, then over the lanes in a fixed tree. The
+// scales of FP8 weights multiply x before. The order depends on the instruction set and the length alone.
 #pragma once
 
 #include <cstdint>
 
 namespace hadal::cpu {
 
-// A block of a product: out[m][n] = bias[n] + Σ_k x[m][k] · w[n][k], for rows given by pointer.
+// A block of a product: out[m][n] = Σ_k x[m][k] · w[n][k], for rows given by pointer.
 struct GemmArgs {
   float* const* out;      // [M], each points at the output of weight row 0 of this call
-  const float* const* x;  // [M][K]
+  const float* const* x;  // [M][K]; E4M3: rows that scale_blocks wrote
   const void* w;          // [N, K], rows w_stride elements apart
   int64_t w_stride;
-  const float* scale;     // FP8: scale of weight row 0's block row; null otherwise
-  int64_t scale_stride;   // FP8: floats from one block row to the next
-  int64_t first_row;      // FP8: absolute index of weight row 0, to find its block row
-  int64_t block_rows;     // FP8: rows of a scale block
-  int64_t block_columns;  // FP8: columns of a scale block
   int64_t M, N, K;
 };
 
-// The same with x as BF16 rows that PairKernels::pack wrote.
+// out[m][c] += Σ_i x[m][i] · w[i][c]
+struct OuterArgs {
+  float* const* out;      // [M][N]
+  const float* const* x;  // [M][K]; E4M3: times scale and kE4M3Factor
+  const void* w;          // [K, N], rows w_stride elements apart
+  int64_t w_stride;
+  int64_t M, N, K;
+};
+
+// gemm with x as BF16 rows that PairKernels::pack wrote.
 struct PairArgs {
   float* const* out;
   const uint16_t* const* x;  // [M][K up to whole multiples of 64]
@@ -52,13 +55,14 @@ struct Kernels {
   const char* name;
   // Indexed by DType: F32, BF16, F16, F8_E4M3.
   void (*gemm[4])(const GemmArgs&);
-  // FP8 weights already converted to F32 by convert_row: the same bits as gemm[F8_E4M3].
+  // Rows that are in cache as F32; FP8: from convert_codes, K up to whole multiples of 64. The same bits.
   void (*gemm_converted)(const GemmArgs&);
-  // y[i] += a · W[i], one weight row of n columns; FP8 multiplies by the block's scale.
-  void (*axpy_row[4])(float* y, float a, const void* w, const float* scale, int64_t block_columns,
-                      int64_t n);
+  void (*outer[4])(const OuterArgs&);
   // f32 from a row of weights, without scales.
   void (*convert_row[4])(float* y, const void* w, int64_t n);
+  void (*convert_codes)(float* y, const uint8_t* w, int64_t n);
+  // y = x times the scale of each block of columns and what the E4M3 forms want, zeros up to a multiple of 64.
+  void (*scale_blocks)(float* y, const float* x, const float* scale, int64_t block_columns, int64_t n);
   float (*dot)(const float* x, const float* y, int64_t n);
   float (*sum_squares)(const float* x, int64_t n);
   float (*max)(const float* x, int64_t n);  // −inf for n = 0; a NaN may be skipped
@@ -71,6 +75,7 @@ struct Kernels {
   float (*exp_shift_sum)(float* y, const float* x, float shift, int64_t n);
   void (*to_bf16)(uint16_t* y, const float* x, int64_t n);  // round to nearest even
   void (*to_f16)(uint16_t* y, const float* x, int64_t n);   // the same, saturating at ±65504
+  float e4m3_factor;         // what scale_blocks multiplies by beside the scale
   const PairKernels* pairs;  // null where the CPU has no BF16 products
 };
 

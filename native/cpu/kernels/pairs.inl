@@ -27,7 +27,7 @@ inline void code_pairs(__m512i codes, Pair (&w)[2]) {
 // How a turn's 64 columns of a weight row are read: whole, or the first `columns` with zeros behind.
 struct PairE4M3 {
   using T = uint8_t;
-  static constexpr bool kScaled = true;
+  static constexpr bool kScaled = true, kCached = false;
   static void get(const T* p, Pair (&w)[2]) { code_pairs(_mm512_loadu_si512(p), w); }
   static void get_tail(const T* p, int64_t columns, Pair (&w)[2]) {
     code_pairs(_mm512_maskz_loadu_epi8(~uint64_t{0} >> (kStep - columns), p), w);
@@ -35,7 +35,7 @@ struct PairE4M3 {
 };
 struct PairBF16 {
   using T = uint16_t;
-  static constexpr bool kScaled = false;
+  static constexpr bool kScaled = false, kCached = false;
   static void get(const T* p, Pair (&w)[2]) {
     w[0] = pair_load(p);
     w[1] = pair_load(p + 32);
@@ -48,58 +48,69 @@ struct PairBF16 {
 };
 // FP8 rows that convert_codes wrote: padded to whole turns, still to be scaled by block.
 struct PairConverted : PairBF16 {
-  static constexpr bool kScaled = true;
+  static constexpr bool kScaled = true, kCached = true;
 };
+
+// The weights of a turn by all rows of x.
+template <typename W, int RM, int RN, typename Get>
+[[gnu::always_inline]] inline void pair_turn(F32 (&acc)[RM][RN], const uint16_t* const (&x)[RM],
+                                             const typename W::T* const (&w)[RN], int64_t k, Get&& get) {
+  Pair xv[RM][2];
+  unroll<RM>(HADAL_EACH(m) {
+    xv[m][0] = pair_load(x[m] + k);
+    xv[m][1] = pair_load(x[m] + k + 32);
+  });
+  unroll<RN>(HADAL_EACH(n) {
+    Pair wv[2];
+    get(w[n] + k, wv);
+    unroll<RM>(HADAL_EACH(m) { acc[m][n] = _mm512_dpbf16_ps(acc[m][n], xv[m][0], wv[0]); });
+    unroll<RM>(HADAL_EACH(m) { acc[m][n] = _mm512_dpbf16_ps(acc[m][n], xv[m][1], wv[1]); });
+  });
+}
 
 // Adds columns [begin, end) of an RM×RN tile; begin is a multiple of 64.
 template <typename W, int RM, int RN>
-inline void pair_columns(F32 (&acc)[RM][RN], const uint16_t* const* x, const typename W::T* const* w, int64_t begin,
-                         int64_t end) {
-  const auto turn = [&](int64_t k, auto&& get) {
-    Pair xv[RM][2];
-    for (int m = 0; m < RM; ++m) {
-      xv[m][0] = pair_load(x[m] + k);
-      xv[m][1] = pair_load(x[m] + k + 32);
-    }
-    for (int n = 0; n < RN; ++n) {
-      Pair wv[2];
-      get(w[n] + k, wv);
-      for (int m = 0; m < RM; ++m) acc[m][n] = _mm512_dpbf16_ps(acc[m][n], xv[m][0], wv[0]);
-      for (int m = 0; m < RM; ++m) acc[m][n] = _mm512_dpbf16_ps(acc[m][n], xv[m][1], wv[1]);
-    }
-  };
+[[gnu::always_inline]] inline void pair_columns(F32 (&acc)[RM][RN], const uint16_t* const (&x)[RM],
+                                                const typename W::T* const (&w)[RN], int64_t begin, int64_t end) {
+  using T = typename W::T;
+  const char* ahead = reinterpret_cast<const char*>(w[0]) + kAhead;
   int64_t k = begin;
-  for (; k + kStep <= end; k += kStep)
-    turn(k, [&](const typename W::T* p, Pair (&wv)[2]) {
-      if constexpr (RM < 4) prefetch<kStep>(p);
-      W::get(p, wv);
-    });
-  if (k < end) turn(k, [&](const typename W::T* p, Pair (&wv)[2]) { W::get_tail(p, end - k, wv); });
+  for (; k + kStep <= end; k += kStep) {
+    prefetch<W>(ahead + k * RN * static_cast<int64_t>(sizeof(T)), kStep * RN);
+    pair_turn<W>(acc, x, w, k, [](const T* p, Pair (&wv)[2]) __attribute__((always_inline)) { W::get(p, wv); });
+  }
+  if (k < end)
+    pair_turn<W>(acc, x, w, k,
+                 [&](const T* p, Pair (&wv)[2]) __attribute__((always_inline)) { W::get_tail(p, end - k, wv); });
 }
 
 template <typename W, int RM, int RN>
-inline void pair_tile(const PairArgs& a, int64_t m0, int64_t n0) {
+void pair_tile(const PairArgs& a, int64_t m0, int64_t n0) {
   F32 acc[RM][RN];
-  clear(acc);
   const typename W::T* w[RN];
-  for (int n = 0; n < RN; ++n) w[n] = static_cast<const typename W::T*>(a.w) + (n0 + n) * a.w_stride;
+  const uint16_t* x[RM];
+  const auto each = [&](auto&& f) __attribute__((always_inline)) {
+    unroll<RN>(HADAL_EACH(n) { unroll<RM>(HADAL_EACH(m) { f(m, n); }); });
+  };
+  each(HADAL_EACH2(m, n) { acc[m][n] = zero(); });
+  unroll<RN>(HADAL_EACH(n) { w[n] = static_cast<const typename W::T*>(a.w) + (n0 + n) * a.w_stride; });
+  unroll<RM>(HADAL_EACH(m) { x[m] = a.x[m0 + m]; });
   if constexpr (W::kScaled) {
     const float* scale[RN];
     const int64_t first = a.first_row / a.block_rows;
-    for (int n = 0; n < RN; ++n)
+    unroll<RN>(HADAL_EACH(n) {
       scale[n] = a.scale + ((a.first_row + n0 + n) / a.block_rows - first) * a.scale_stride;
+    });
     for (int64_t k = 0, b = 0; k < a.K; k += a.block_columns, ++b) {
       F32 part[RM][RN];
-      clear(part);
-      pair_columns<W, RM, RN>(part, a.x + m0, w, k, k + a.block_columns < a.K ? k + a.block_columns : a.K);
-      for (int n = 0; n < RN; ++n)
-        for (int m = 0; m < RM; ++m) acc[m][n] = fma(part[m][n], set1(scale[n][b]), acc[m][n]);
+      each(HADAL_EACH2(m, n) { part[m][n] = zero(); });
+      pair_columns<W, RM, RN>(part, x, w, k, k + a.block_columns < a.K ? k + a.block_columns : a.K);
+      each(HADAL_EACH2(m, n) { acc[m][n] = fma(part[m][n], set1(scale[n][b]), acc[m][n]); });
     }
   } else {
-    pair_columns<W, RM, RN>(acc, a.x + m0, w, 0, a.K);
+    pair_columns<W, RM, RN>(acc, x, w, 0, a.K);
   }
-  for (int m = 0; m < RM; ++m)
-    for (int n = 0; n < RN; ++n) a.out[m0 + m][n0 + n] = reduce_add(acc[m][n]);
+  each(HADAL_EACH2(m, n) { a.out[m0 + m][n0 + n] = reduce_add(acc[m][n]); });
 }
 
 // Tile shapes: as many sums as fit in 32 registers beside their parts, the operands and the tables.
@@ -145,10 +156,10 @@ void pack_pairs(uint16_t* y, const float* x, int64_t n, bool codes) {
   pack_turn(y + k, padded, codes);
 }
 
-void convert_codes(uint16_t* y, const uint8_t* w, int64_t n) {
+void pair_convert_codes(uint16_t* y, const uint8_t* w, int64_t n) {
   Pair v[2];
   for (int64_t k = 0; k < n; k += kStep) {
-    prefetch<kStep>(w + k);
+    __builtin_prefetch(w + k + kAhead, 0, 3);
     if (k + kStep <= n) PairE4M3::get(w + k, v);
     else PairE4M3::get_tail(w + k, n - k, v);
     _mm512_storeu_si512(y + k, reinterpret_cast<__m512i>(v[0]));
@@ -157,7 +168,7 @@ void convert_codes(uint16_t* y, const uint8_t* w, int64_t n) {
 }
 
 const PairKernels pair_table = {
-    pair_gemm<PairBF16>, pair_gemm<PairE4M3>, pair_gemm<PairConverted>, pack_pairs, convert_codes,
+    pair_gemm<PairBF16>, pair_gemm<PairE4M3>, pair_gemm<PairConverted>, pack_pairs, pair_convert_codes,
 };
 
 }  // namespace

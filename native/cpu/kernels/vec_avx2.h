@@ -9,12 +9,18 @@ namespace {
 
 using F32 = __m256;
 constexpr int64_t kLanes = 8;
+constexpr int kRegisters = 16;
 constexpr const char* kName = "avx2";
-constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
+constexpr float kE4M3Factor = 256.0f;  // e4m3_read leaves 2^-8
 
 inline F32 zero() { return _mm256_setzero_ps(); }
 inline F32 set1(float a) { return _mm256_set1_ps(a); }
 inline F32 load(const float* p) { return _mm256_loadu_ps(p); }
+// Keeps a in a register: loading it again for each product, as GCC would, takes every load that the core has.
+inline F32 held(F32 a) {
+  asm("" : "+x"(a));
+  return a;
+}
 inline void store(float* p, F32 a) { _mm256_storeu_ps(p, a); }
 inline F32 add(F32 a, F32 b) { return _mm256_add_ps(a, b); }
 inline F32 mul(F32 a, F32 b) { return _mm256_mul_ps(a, b); }
@@ -35,15 +41,18 @@ inline F32 from_f16(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 // E4M3 times 2^-8: as a half, exponent and mantissa shifted into place; NaN codes stay NaN.
-inline F32 from_e4m3(const uint8_t* p) {
+using E4M3Raw = F32;
+constexpr int kE4M3Vectors = 1;
+inline E4M3Raw e4m3_read(const uint8_t* p) {
   const __m128i w = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   const __m128i em = _mm_set1_epi16(0x3f80);
   const __m128i h = _mm_and_si128(_mm_srai_epi16(_mm_slli_epi16(w, 8), 1), _mm_set1_epi16(static_cast<int16_t>(0xbf80)));
   const __m128i nan = _mm_cmpeq_epi16(_mm_and_si128(h, em), em);
   return _mm256_cvtph_ps(_mm_or_si128(h, _mm_and_si128(nan, _mm_set1_epi16(0x7e00))));
 }
-inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
-  for (int j = 0; j < 4; ++j) w[j] = from_e4m3(p + j * kLanes);
+template <int>
+inline F32 e4m3_vector(E4M3Raw raw) {
+  return raw;
 }
 inline void store_f16(uint16_t* p, F32 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));

@@ -12,6 +12,7 @@ namespace {
 
 using F32 = __m512;
 constexpr int64_t kLanes = 16;
+constexpr int kRegisters = 32;
 #ifdef __AVX512VBMI__
 constexpr const char* kName = "avx512vbmi";
 #else
@@ -21,6 +22,11 @@ constexpr const char* kName = "avx512";
 inline F32 zero() { return _mm512_setzero_ps(); }
 inline F32 set1(float a) { return _mm512_set1_ps(a); }
 inline F32 load(const float* p) { return _mm512_loadu_ps(p); }
+// Keeps a in a register: loading it again for each product, as GCC would, takes every load that the core has.
+inline F32 held(F32 a) {
+  asm("" : "+v"(a));
+  return a;
+}
 inline void store(float* p, F32 a) { _mm512_storeu_ps(p, a); }
 inline F32 add(F32 a, F32 b) { return _mm512_add_ps(a, b); }
 inline F32 mul(F32 a, F32 b) { return _mm512_mul_ps(a, b); }
@@ -76,48 +82,40 @@ inline constexpr E4M3Order kE4M3Order;
 
 // 64 codes by two table look-ups of 128 bytes: upper and lower byte of each BF16, joined to 32-bit lanes
 // whose halves are two floats. The codes are put in such an order that the floats come out ascending.
-inline void e4m3_vectors(__m512i codes, F32 (&w)[4]) {
-  codes = _mm512_permutexvar_epi8(_mm512_load_si512(kE4M3Order.from), codes);
+struct E4M3Raw {
+  __m512i a, b;
+};
+constexpr int kE4M3Vectors = 4;
+inline E4M3Raw e4m3_read(const uint8_t* p) {
+  const __m512i codes = _mm512_permutexvar_epi8(_mm512_load_si512(kE4M3Order.from), _mm512_loadu_si512(p));
   const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(kE4M3.high), codes, _mm512_load_si512(kE4M3.high + 64));
   const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(kE4M3.low), codes, _mm512_load_si512(kE4M3.low + 64));
   // high | (codes & 0x80)
   const __m512i top = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(-128), 0xf8);
-  const __m512i upper = _mm512_set1_epi32(static_cast<int32_t>(0xffff0000));
-  const __m512i a = _mm512_unpacklo_epi8(low, top), b = _mm512_unpackhi_epi8(low, top);
-  w[0] = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
-  w[1] = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
-  w[2] = _mm512_castsi512_ps(_mm512_slli_epi32(b, 16));
-  w[3] = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+  return {_mm512_unpacklo_epi8(low, top), _mm512_unpackhi_epi8(low, top)};
 }
-inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) { e4m3_vectors(_mm512_loadu_si512(p), w); }
-inline F32 from_e4m3(const uint8_t* p) {
-  F32 w[4];
-  e4m3_vectors(_mm512_zextsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), w);
-  return w[0];
+template <int kVector>
+inline F32 e4m3_vector(const E4M3Raw& raw) {
+  const __m512i pairs = kVector < 2 ? raw.a : raw.b;
+  const __m512i upper = _mm512_set1_epi32(static_cast<int32_t>(0xffff0000));
+  return _mm512_castsi512_ps(kVector % 2 == 0 ? _mm512_slli_epi32(pairs, 16) : _mm512_and_si512(pairs, upper));
 }
 #else
-constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
+constexpr float kE4M3Factor = 256.0f;  // e4m3_read leaves 2^-8
 // E4M3 times 2^-8: as a half, exponent and mantissa shifted into place; NaN codes stay NaN.
-inline F32 from_e4m3(const uint8_t* p) {
-  const __m256i w = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  const __m256i em = _mm256_set1_epi16(0x3f80);
-  const __m256i h = _mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 1),
-                                     _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
-  const __mmask16 nan = _mm256_cmpeq_epi16_mask(_mm256_and_si256(h, em), em);
-  return _mm512_cvtph_ps(_mm256_mask_mov_epi16(h, nan, _mm256_set1_epi16(0x7e00)));
-}
-inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
+using E4M3Raw = __m512i;
+constexpr int kE4M3Vectors = 2;
+inline E4M3Raw e4m3_read(const uint8_t* p) {
   const __m512i em = _mm512_set1_epi16(0x3f80);
-  for (int j = 0; j < 4; j += 2) {
-    const __m512i codes = _mm512_cvtepu8_epi16(
-        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + j * kLanes)));
-    const __m512i h = _mm512_and_si512(_mm512_srai_epi16(_mm512_slli_epi16(codes, 8), 1),
-                                       _mm512_set1_epi16(static_cast<int16_t>(0xbf80)));
-    const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_and_si512(h, em), em);
-    const __m512i halves = _mm512_mask_mov_epi16(h, nan, _mm512_set1_epi16(0x7e00));
-    w[j] = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
-    w[j + 1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
-  }
+  const __m512i codes = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  const __m512i h = _mm512_and_si512(_mm512_srai_epi16(_mm512_slli_epi16(codes, 8), 1),
+                                     _mm512_set1_epi16(static_cast<int16_t>(0xbf80)));
+  const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_and_si512(h, em), em);
+  return _mm512_mask_mov_epi16(h, nan, _mm512_set1_epi16(0x7e00));
+}
+template <int kVector>
+inline F32 e4m3_vector(const E4M3Raw& raw) {
+  return _mm512_cvtph_ps(kVector == 0 ? _mm512_castsi512_si256(raw) : _mm512_extracti64x4_epi64(raw, 1));
 }
 #endif
 inline void store_f16(uint16_t* p, F32 a) {

@@ -11,8 +11,9 @@ struct F32 {
   float v[8];
 };
 constexpr int64_t kLanes = 8;
+constexpr int kRegisters = 16;
 constexpr const char* kName = "portable";
-constexpr float kE4M3Factor = 256.0f;  // from_e4m3 leaves 2^-8
+constexpr float kE4M3Factor = 256.0f;  // e4m3_read leaves 2^-8
 
 inline F32 zero() { return F32{}; }
 inline F32 set1(float a) {
@@ -25,6 +26,7 @@ inline F32 load(const float* p) {
   memcpy(r.v, p, sizeof r.v);
   return r;
 }
+inline F32 held(F32 a) { return a; }
 inline void store(float* p, F32 a) { memcpy(p, a.v, sizeof a.v); }
 inline F32 add(F32 a, F32 b) {
   for (int i = 0; i < 8; ++i) a.v[i] += b.v[i];
@@ -107,7 +109,9 @@ inline F32 from_f16(const uint16_t* p) {
   return r;
 }
 // E4M3 times 2^-8 (the caller multiplies by 2^8): as a half, exponent and mantissa shifted into place.
-inline F32 from_e4m3(const uint8_t* p) {
+using E4M3Raw = F32;
+constexpr int kE4M3Vectors = 1;
+inline E4M3Raw e4m3_read(const uint8_t* p) {
   F32 r;
   for (int i = 0; i < 8; ++i) {
     const uint16_t h = static_cast<uint16_t>((p[i] & 0x80) << 8 | (p[i] & 0x7f) << 7);
@@ -115,8 +119,9 @@ inline F32 from_e4m3(const uint8_t* p) {
   }
   return r;
 }
-inline void from_e4m3_four(const uint8_t* p, F32 (&w)[4]) {
-  for (int j = 0; j < 4; ++j) w[j] = from_e4m3(p + j * kLanes);
+template <int>
+inline F32 e4m3_vector(E4M3Raw raw) {
+  return raw;
 }
 inline float reduce_add(F32 a) {
   const float s0 = a.v[0] + a.v[4], s1 = a.v[1] + a.v[5], s2 = a.v[2] + a.v[6], s3 = a.v[3] + a.v[7];
