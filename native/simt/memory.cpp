@@ -146,6 +146,7 @@ bool find_shared(const void* address, size_t bytes, bool write, Place place, Fou
             "shared memory out of bounds", place);
     return false;
   }
+  if (&block != thread.block) note_visit(block);
   *found = {{&block.shadow, true, block.shared}, in_window - kSharedStart};
   return true;
 }
