@@ -17,11 +17,20 @@ bool knows(const Thread& thread, Stamp stamp) {
   return found != thread.clock.elsewhere->end() && found->second[agent] >= time_of(stamp);
 }
 
-bool knows_published(const Thread& thread, Stamp stamp) {
-  if (group_of(stamp) != thread.block->group->number) return true;
+bool knows_published(const Thread& thread, Stamp stamp, bool shared) {
+  const Group& group = *thread.block->group;
+  if (group_of(stamp) != group.number) return true;
   const uint32_t agent = agent_of(stamp);
-  if (agent == thread.clock.agent) return thread.clock.published_time >= time_of(stamp);
-  return thread.clock.published[agent] >= time_of(stamp);
+  if (agent == thread.clock.agent)
+    return (shared ? thread.clock.published_time : thread.clock.published_global_time) >= time_of(stamp);
+  return thread.clock.published[shared ? agent : group.first_async + agent] >= time_of(stamp);
+}
+
+void learn(Thread& thread, uint32_t agent, uint32_t time) {
+  if (thread.clock.known[agent] >= time) return;
+  Known known = Known::copy(thread.clock.known, thread.block->group->agents());
+  known.set(agent, time);
+  thread.clock.known = known;
 }
 
 namespace {
@@ -271,7 +280,7 @@ bool check_published(const Now& now, const Cell& cell) {
     return true;
   }
   if (!knows(now.thread, write)) return check_last_write(now, cell), false;
-  if ((write & kStampAsync) != 0 || knows_published(now.thread, write)) return true;
+  if ((write & kStampAsync) != 0 || knows_published(now.thread, write, now.region.shared)) return true;
   race(now, "missing fence_proxy_async", verb_of(now.access), write, true, cell.write_place,
        " through the generic proxy");
   return false;

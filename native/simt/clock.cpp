@@ -88,7 +88,7 @@ Elsewhere united(const Elsewhere& a, const Elsewhere& b) {
   return both;
 }
 
-void Gathered::add(const Clock& clock, uint32_t agents) {
+void Gathered::add(const Clock& clock, uint32_t agents, uint32_t thread_agents) {
   if (!known) {
     known = Known::copy(clock.known, agents);
     last_known_ = clock.known;
@@ -97,15 +97,16 @@ void Gathered::add(const Clock& clock, uint32_t agents) {
     last_known_ = clock.known;
   }
   known.set(clock.agent, clock.time);
-  if (clock.published || clock.published_time > 0) {
+  if (clock.published || clock.published_time > 0 || clock.published_global_time > 0) {
     if (!published) {
-      published = Known::copy(clock.published, agents);
+      published = Known::copy(clock.published, 2 * thread_agents);
       last_published_ = clock.published;
     } else if (!(clock.published == last_published_)) {
       published.join(clock.published);
       last_published_ = clock.published;
     }
     published.set(clock.agent, clock.published_time);
+    published.set(thread_agents + clock.agent, clock.published_global_time);
   }
   elsewhere = united(elsewhere, clock.elsewhere);
 }

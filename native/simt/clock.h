@@ -58,8 +58,9 @@ Elsewhere united(const Elsewhere& a, const Elsewhere& b);
 struct Clock {
   uint32_t agent = 0;
   uint32_t time = 1;            // accesses from now on
-  uint32_t published_time = 0;  // up to where its own are published to the asynchronous proxy
-  Known known, published;       // of its group
+  // Up to where its own are published to the asynchronous proxy: in shared memory, in global memory.
+  uint32_t published_time = 0, published_global_time = 0;
+  Known known, published;  // of its group; published in global memory: at agent + agents of threads
   Elsewhere elsewhere;
 };
 
@@ -68,7 +69,7 @@ struct Gathered {
   Known known, published;
   Elsewhere elsewhere;
 
-  void add(const Clock& clock, uint32_t agents);
+  void add(const Clock& clock, uint32_t agents, uint32_t thread_agents);
   void give(Clock& clock) const;
   // To one whose clock was added and has not changed since.
   void give_member(Clock& clock) const {

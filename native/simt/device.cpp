@@ -56,9 +56,7 @@ void wait_for_previous_kernel(Site site) {
   enter("wait_for_previous_kernel", site);
   Thread& self = *machine.now;
   self.block->waited_for_previous = true;
-  Known known = Known::copy(self.clock.known, self.block->group->agents());
-  known.set(kPreviousKernel, 1);
-  self.clock.known = known;
+  learn(self, kPreviousKernel, 1);
 }
 
 void let_next_kernel_start(Site site) { enter("let_next_kernel_start", site); }

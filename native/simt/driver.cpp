@@ -7,6 +7,7 @@
 #include <string>
 
 #include "simt/memory.h"
+#include "simt/tensor_map.h"
 
 namespace hadal::simt {
 
@@ -160,10 +161,13 @@ DriverResult launch(const LaunchConfig* config, DriverKernel handle, void** para
   return 0;
 }
 
-DriverResult encode_tensor_map(TensorMap*, TensorMapType, uint32_t, void*, const uint64_t*,
-                               const uint64_t*, const uint32_t*, const uint32_t*, int,
-                               TensorMapSwizzle, TensorMapPromotion, int) {
-  return kDriverInvalidValue;
+DriverResult encode_tensor_map(TensorMap* map, TensorMapType type, uint32_t rank, void* address,
+                               const uint64_t* extents, const uint64_t* strides, const uint32_t* box,
+                               const uint32_t* element_strides, int interleave, TensorMapSwizzle swizzle,
+                               TensorMapPromotion, int fill) {
+  const std::string wrong = encode_map(map, type, rank, address, extents, strides, box, element_strides,
+                                       interleave, swizzle, fill);
+  return wrong.empty() ? 0 : refuse("a tensor map: expected " + wrong);
 }
 
 }  // namespace

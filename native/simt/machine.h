@@ -2,7 +2,9 @@
 // folder only; one machine a process, and all of it on one OS thread.
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +42,8 @@ struct Thread {
   Stamp stamp = 0;
   Elsewhere fenced;      // what a fence_device made ready for the relaxed atomics after it
   Elsewhere to_acquire;  // what relaxed atomics have seen, for the next fence_device
+  bool cluster_arrived = false;
+  uint64_t cluster_generation = 0;
   std::string waits_for;  // more about what it waits for, for a deadlock's report
 
   uint32_t warp() const { return number / 32; }
@@ -54,6 +58,20 @@ struct Meeting {
   Site site{"", 0};
   uint64_t in[32] = {}, out[32] = {};
   uint32_t time = 0;  // at which those that have met go on
+  Gathered gathered, given;
+};
+
+// An mbarrier object.
+struct MemoryBarrier {
+  uint32_t offset = 0;
+  uint32_t agent = 0;    // its phase is the agent's time: what copies that it counts have written
+  uint32_t count = 0;
+  int64_t pending = 0, bytes = 0;  // arrivals and bytes that the phase still waits for
+  uint64_t phase = 0;
+  uint32_t last_copy = 0;  // the agent's time that stands for the last copy that reports to it
+  bool valid = true;
+  bool published = false;  // its initialisation, to the asynchronous proxy
+  uint32_t creator = 0;    // slot of the thread that initialised it
   Gathered gathered, given;
 };
 
@@ -78,6 +96,12 @@ struct Block {
   std::vector<Thread> threads;
   std::vector<Meeting> warps;
   Barrier barriers[16];
+  std::deque<MemoryBarrier> memory_barriers;
+  std::vector<uint32_t> tensor_streams;  // agents by warp; 0: none yet
+  std::vector<uint32_t> registers;       // a thread's, by warp
+  uint64_t registers_freed = 0;
+  Gathered exits;                        // what its threads knew when they ended
+  std::map<uint32_t, uint32_t> visits;   // agents of other blocks that reached into its memory, and when
 };
 
 // What an agent that is no thread is called in reports.
@@ -150,7 +174,9 @@ void after_ticks(uint64_t ticks, std::function<void()> happen);
 
 // Whether the running thread knows of what the stamp says; `published`: and it reached the asynchronous proxy.
 bool knows(const Thread& thread, Stamp stamp);
-bool knows_published(const Thread& thread, Stamp stamp);
+bool knows_published(const Thread& thread, Stamp stamp, bool shared);
+// The running thread learns that an agent of its group has come so far.
+void learn(Thread& thread, uint32_t agent, uint32_t time);
 
 // atomic.cpp
 void start_atomics();
@@ -173,6 +199,22 @@ struct Region {
   bool shared;
   const uint8_t* start;  // what offsets count from
 };
+
+// barrier.cpp
+MemoryBarrier* find_barrier(uint32_t address, const char* call, Site site, Block** owner = nullptr);
+void complete_bytes(MemoryBarrier& barrier, Block& owner, int64_t bytes);
+std::string describe_barriers(const Block& block);
+
+// copy.cpp: bulk copies of a thread
+void end_copies(Thread& thread);
+void start_copies();
+
+// cluster.cpp
+void start_cluster(Block& block);
+void end_cluster_thread(Thread& thread);
+void end_cluster_block(Block& block);
+void note_visit(Block& owner);  // of the running thread in another block's memory
+bool check_alive(const Block& owner);
 
 // cells.cpp: what the running thread does, at `place`, to `bytes` at `offset` of a region.
 enum class Access { kRead, kWrite, kAtomic, kAtomicRead, kAtomicWrite };

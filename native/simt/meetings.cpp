@@ -61,7 +61,7 @@ const Meeting& meet_warp(const char* call, Site site, uint64_t value, bool order
   }
   warp.lanes |= 1u << self.lane();
   warp.in[self.lane()] = value;
-  if (order && machine.options.hazards) warp.gathered.add(self.clock, block.group->agents());
+  if (order && machine.options.hazards) warp.gathered.add(self.clock, block.group->agents(), block.group->first_async);
   const uint64_t generation = warp.generation;
   if (warp.lanes != full) {
     wait_while(&warp.generation, generation);
@@ -126,7 +126,7 @@ void meet_block(const char* call, int id, uint32_t threads, bool wait, Site site
   check_barrier(self, barrier, id, threads, site);
   barrier.lanes[self.warp()] |= 1u << self.lane();
   const bool hazards = machine.options.hazards;
-  if (hazards) barrier.gathered.add(self.clock, block.group->agents());
+  if (hazards) barrier.gathered.add(self.clock, block.group->agents(), block.group->first_async);
   const uint64_t generation = barrier.generation;
   if (++barrier.arrived >= barrier.expected) {
     if (!whole_warps(block, barrier))
@@ -209,6 +209,7 @@ std::string describe_waits(const Block& block) {
     if (const Barrier& barrier = block.barriers[id]; barrier.arrived > 0)
       text += " [" + (id == 0 ? std::string("sync_block") : "named barrier " + std::to_string(id)) + ": " +
               std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) + " threads have come]";
+  text += describe_barriers(block);
   const auto exited = std::count_if(block.threads.begin(), block.threads.end(), [](const Thread& t) { return t.done; });
   if (exited > 0) text += " [" + std::to_string(exited) + " threads have exited]";
   return text;

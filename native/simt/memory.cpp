@@ -250,8 +250,11 @@ void access_memory(const void* address, size_t bytes, Access access, bool aligne
   if (aligned) check_alignment(address, bytes, access, place);
   Found found;
   if (access == Access::kAtomic && !find_memory(address, bytes, false, place, &found)) return;
-  if (find_memory(address, bytes, writes(access), place, &found))
-    touch(found.region, found.offset, bytes, access, place);
+  if (!find_memory(address, bytes, writes(access), place, &found)) return;
+  if (found.region.shared && found.region.start != machine.now->block->shared)
+    for (Block* block : machine.now->block->group->blocks)
+      if (block->shared == found.region.start) note_visit(*block);
+  touch(found.region, found.offset, bytes, access, place);
 }
 
 void start_shared(Block& block) {

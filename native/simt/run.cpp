@@ -29,6 +29,8 @@ void entry(size_t slot) {
   machine.kernel->body(machine.params);
   Thread& thread = *machine.by_slot[slot];
   for (const ThreadHooks& hooks : thread_hooks) hooks.ended(thread.slot);
+  end_copies(thread);
+  end_cluster_thread(thread);
   thread.done = true;
 }
 
@@ -43,6 +45,7 @@ void start_block(Block& block, Group& group, uint32_t rank, const Extent& index)
   start_shared(block);
   block.threads.assign(count, Thread{});
   start_meetings(block);
+  start_cluster(block);
   for (uint32_t i = 0; i < count; ++i) {
     Thread& thread = block.threads[i];
     thread.index = {i % extent.x, i / extent.x % extent.y, i / extent.x / extent.y};
@@ -103,7 +106,7 @@ uint32_t sweep(Block& block, bool& ran) {
     ++machine.report.switches;
     ran = true;
     if (!thread.polled) ++moved;
-    if (thread.done) --block.live;
+    if (thread.done && --block.live == 0 && machine.options.hazards) end_cluster_block(block);
   }
   return moved;
 }
@@ -132,12 +135,12 @@ bool let_pending_happen(bool idle) {
 }
 
 void report_deadlock(bool polling) {
-  for (const auto& group : machine.groups)
-    for (const Block* block : group->blocks)
-      if (block->live > 0)
-        return problem(std::string("deadlock") + (polling ? " (threads poll flags that nobody sets)" : "") +
-                           " in block " + std::to_string(block->index.x) + ":" + describe_waits(*block),
-                       "deadlock");
+  std::string text = "deadlock";
+  if (polling) text += " (threads poll flags that nobody sets)";
+  // Of the first that is stuck: the others wait for it or for the like.
+  for (const Block* block : machine.groups.front()->blocks)
+    if (block->live > 0) text += " in block " + std::to_string(block->index.x) + ":" + describe_waits(*block);
+  problem(text, "deadlock");
 }
 
 // All groups of the grid, `resident` at a time.
@@ -209,6 +212,7 @@ void prepare(const Registered& kernel, const Grid& grid, const void* params, con
   machine.pending.clear();
   machine.readers.clear();
   start_atomics();
+  start_copies();
   if (!grid.dependent) machine.chain_group = machine.next_group;
   machine.first_group = machine.next_group;
   if (machine.blocks.empty()) {
