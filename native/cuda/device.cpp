@@ -94,7 +94,7 @@ void Gpu::enter() const {
   expect_success(driver_, driver_.context_set_current(context_), "entering the GPU's context");
 }
 
-DeviceMemory Gpu::memory() const {
+MemoryFacts Gpu::memory() const {
   enter();
   size_t free = 0, total = 0;
   expect_success(driver_, driver_.memory_info(&free, &total), "asking for free memory");

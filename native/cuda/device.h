@@ -37,7 +37,7 @@ class Gpu {
 
   // Makes the context this thread's: before any call of the driver.
   void enter() const;
-  DeviceMemory memory() const;
+  MemoryFacts memory() const;
   // For destructors: enters, waits for copies under way, runs `work` and drops what goes wrong.
   template <typename Work>
   void free_behind_copies(Work&& work) noexcept {
@@ -71,7 +71,7 @@ class CudaDevice final : public Device {
   std::string name() const override { return gpu_->found().name; }
   const char* isa() const override { return "sm_90a"; }
   int threads() const override { return 0; }
-  DeviceMemory memory() const override { return gpu_->memory(); }
+  MemoryFacts memory() const override { return gpu_->memory(); }
   std::vector<const char*> op_names() const override;
   const Op* find_op(const char* name) const override;
   std::shared_ptr<Buffer> allocate(uint64_t bytes) override;
