@@ -14,12 +14,66 @@ function(hadal_emulated_kernels target)
     ${CMAKE_CURRENT_SOURCE_DIR}/native ${CMAKE_CURRENT_SOURCE_DIR}/native/include)
 endfunction()
 
+# A library that core opens at run time: one exported function, and of core only what it calls.
+function(hadal_backend_library target)
+  add_library(${target} MODULE ${ARGN} $<TARGET_OBJECTS:hadal_cuda_host>)
+  hadal_target_flags(${target})
+  target_include_directories(${target} PRIVATE
+    ${CMAKE_CURRENT_SOURCE_DIR}/native ${CMAKE_CURRENT_SOURCE_DIR}/native/include)
+  target_link_libraries(${target} PRIVATE hadal)
+  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,nodelete)
+  set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX .so)
+endfunction()
+
+# kernels.sm_90a.fatbin, where nvcc is found: each .cu a cubin of its own, packed and put one behind the other. Linked
+# into one (-rdc=true) they take more registers, call a function to divide, and lose setmaxnreg (C7504). The cubins
+# stay in the build folder, where a test reads their symbols. The flags are those of scripts/cuda-tools.mjs.
+function(hadal_add_cuda_fatbin)
+  file(GLOB toolkits /usr/local/cuda*/bin)
+  find_program(HADAL_NVCC nvcc HINTS ENV CUDACXX PATHS ${toolkits})
+  if(NOT HADAL_NVCC)
+    message(STATUS "no nvcc: no fatbin")
+    return()
+  endif()
+  get_filename_component(toolkit ${HADAL_NVCC} DIRECTORY)
+  find_program(HADAL_FATBINARY fatbinary HINTS ${toolkit} REQUIRED)
+  set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
+  file(MAKE_DIRECTORY ${folder})
+  file(GLOB sources CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${native}/cuda/*.cuh ${native}/cuda/*.h ${native}/core/*.h)
+  set(parts)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_custom_command(OUTPUT ${folder}/${name}.cubin
+      COMMAND ${HADAL_NVCC} -std=c++20 -O3 -gencode arch=compute_90a,code=sm_90a -I${native} -I${native}/include
+        -cubin ${source} -o ${folder}/${name}.cubin
+      DEPENDS ${source} ${headers} COMMENT "Compiling ${name}.cu for sm_90a" VERBATIM)
+    add_custom_command(OUTPUT ${folder}/${name}.fatbin
+      COMMAND ${HADAL_FATBINARY} -64 --compress-mode=size --create=${folder}/${name}.fatbin
+        --image3=kind=elf,sm=90a,file=${folder}/${name}.cubin
+      DEPENDS ${folder}/${name}.cubin COMMENT "Packing ${name}" VERBATIM)
+    list(APPEND parts ${folder}/${name}.fatbin)
+  endforeach()
+  set(fatbin ${HADAL_OUTPUT_DIR}/kernels.sm_90a.fatbin)
+  add_custom_command(OUTPUT ${fatbin} COMMAND ${CMAKE_COMMAND} -E cat ${parts} > ${fatbin}
+    DEPENDS ${parts} COMMENT "Writing kernels.sm_90a.fatbin" VERBATIM)
+  add_custom_target(hadal_cuda_fatbin DEPENDS ${fatbin})
+endfunction()
+
 function(hadal_add_cuda)
   set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
   file(GLOB host CONFIGURE_DEPENDS ${native}/cuda/*.cpp ${native}/cuda/*/*.cpp)
+  list(FILTER host EXCLUDE REGEX "/cuda/library/")
   hadal_object_library(hadal_cuda_host ${host})
   hadal_add_cuda_bench()
-  hadal_add_cuda_fatbin()
+  if(NOT APPLE)
+    hadal_backend_library(hadal_cuda ${native}/cuda/library/library.cpp)
+    set_target_properties(hadal_cuda PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR})
+  endif()
+  if(HADAL_FATBIN)
+    hadal_add_cuda_fatbin()
+  endif()
 endfunction()
 
 # The benchmark; its parts are an object library because a test runs them on the emulator.
@@ -44,30 +98,6 @@ hadal::bench::Rows hadal::bench::all_rows() {\n  Rows rows;\n@calls@  return row
   target_include_directories(hadal_cuda_bench PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/native)
   target_link_libraries(hadal_cuda_bench PRIVATE hadal)
   set_target_properties(hadal_cuda_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR}/bench)
-endfunction()
-
-# All kernels as one file, kernels/sm_90a.fatbin, where nvcc is found; built only when asked for. One translation
-# unit, since a fatbin has room for one module of an architecture, and separate ones (-rdc=true) would make ptxas
-# ignore setmaxnreg (C7504). The flags are those of scripts/cuda-tools.mjs.
-function(hadal_add_cuda_fatbin)
-  file(GLOB toolkits /usr/local/cuda*/bin)
-  find_program(HADAL_NVCC nvcc HINTS ENV CUDACXX PATHS ${toolkits})
-  if(NOT HADAL_NVCC)
-    return()
-  endif()
-  set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
-  file(GLOB kernels CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${native}/cuda/*.h ${native}/cuda/*.cuh)
-  set(all ${CMAKE_BINARY_DIR}/all_kernels.cu)
-  string(REPLACE ";" "\"\n#include \"" includes "${kernels}")
-  file(GENERATE OUTPUT ${all} CONTENT "#include \"${includes}\"\n")
-  set(fatbin ${HADAL_OUTPUT_DIR}/kernels/sm_90a.fatbin)
-  add_custom_command(OUTPUT ${fatbin}
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${HADAL_OUTPUT_DIR}/kernels
-    COMMAND ${HADAL_NVCC} -std=c++20 -O3 -gencode arch=compute_90a,code=sm_90a -I${native} -I${native}/include
-      --split-compile 0 --compress-mode=size -fatbin ${all} -o ${fatbin}
-    DEPENDS ${all} ${kernels} ${headers} VERBATIM)
-  add_custom_target(hadal_cuda_fatbin DEPENDS ${fatbin})
 endfunction()
 
 function(hadal_add_cuda_tests)
@@ -95,6 +125,18 @@ function(hadal_add_cuda_tests)
   endforeach()
   # Runs the benchmark's parts on the emulator.
   target_sources(cuda_bench_test PRIVATE $<TARGET_OBJECTS:hadal_cuda_bench_parts>)
+  # Reads the cubins, where there are any.
+  if(TARGET hadal_cuda_fatbin)
+    add_dependencies(cuda_kernels_file_test hadal_cuda_fatbin)
+    target_compile_definitions(cuda_kernels_file_test PRIVATE
+      HADAL_TEST_CUBINS="${CMAKE_CURRENT_BINARY_DIR}/kernels" HADAL_TEST_SOURCES="${native}/cuda"
+      HADAL_TEST_FATBIN="${HADAL_OUTPUT_DIR}/kernels.sm_90a.fatbin")
+  endif()
+  if(NOT APPLE)
+    hadal_backend_library(hadal_cuda_simt ${native}/tests/cuda/simt_library.cpp
+      $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_simt>)
+    set_target_properties(hadal_cuda_simt PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR}/tests)
+  endif()
   # The driver's own header, to compare with; nothing else needs it.
   find_path(HADAL_CUDA_HEADERS cuda.h PATHS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES include)
   if(HADAL_CUDA_HEADERS)

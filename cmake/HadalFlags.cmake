@@ -16,6 +16,7 @@ function(hadal_target_flags target)
     CXX_VISIBILITY_PRESET hidden
     C_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_definitions(${target} PRIVATE HADAL_VERSION="${PROJECT_VERSION}")
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections
     $<$<CONFIG:Release>:-O3>

@@ -33,7 +33,6 @@ function(hadal_add_library)
   endif()
 
   hadal_object_library(hadal_core ${core})
-  target_compile_definitions(hadal_core PRIVATE HADAL_VERSION="${PROJECT_VERSION}")
   hadal_leaf_flags()
   hadal_object_library(hadal_cpu ${cpu} ${kernels})
 

@@ -12,7 +12,7 @@
 
 namespace hadal {
 
-struct DeviceMemory {
+struct MemoryFacts {
   uint64_t total = 0;      // bytes
   uint64_t available = 0;  // bytes
 };
@@ -27,7 +27,7 @@ class Device {
   virtual std::string name() const = 0;  // of the processor
   virtual const char* isa() const = 0;   // what its kernels were compiled for
   virtual int threads() const = 0;       // of the host that compute; 0 where none does
-  virtual DeviceMemory memory() const = 0;
+  virtual MemoryFacts memory() const = 0;
   virtual std::vector<const char*> op_names() const = 0;
   virtual const Op* find_op(const char* name) const = 0;  // nullptr when there is none
 

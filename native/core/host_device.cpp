@@ -15,7 +15,7 @@ HostDevice::HostDevice(const HostBackend& backend, int threads, const char* isa)
 
 std::string HostDevice::name() const { return cpu_info().model; }
 
-DeviceMemory HostDevice::memory() const {
+MemoryFacts HostDevice::memory() const {
   const CpuInfo info = cpu_info();
   return {info.memory_total, info.memory_available};
 }

@@ -18,7 +18,7 @@ class HostDevice final : public Device {
   std::string name() const override;
   const char* isa() const override { return backend.isa_name(kernels); }
   int threads() const override { return pool.threads(); }
-  DeviceMemory memory() const override;
+  MemoryFacts memory() const override;
   std::vector<const char*> op_names() const override;
   const HostOp* find_op(const char* name) const override;
   std::shared_ptr<Buffer> allocate(uint64_t bytes) override;

@@ -9,15 +9,16 @@ namespace {
 void* find(void* library, const char* symbol) {
   void* found = dlsym(library, symbol);
   if (found == nullptr)
-    fail(HADAL_ERROR_UNSUPPORTED, "CUDA: the driver has no %s: expected one for CUDA 12.4 or newer",
+    fail(HADAL_ERROR_UNSUPPORTED, "CUDA: the driver is too old: it has no %s, expected one for CUDA 12.4 or newer",
          symbol);
   return found;
 }
 
-Driver open_driver() {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr)
-    fail(HADAL_ERROR_UNSUPPORTED, "CUDA: no driver on this machine (libcuda.so.1 was not found)");
+}  // namespace
+
+Driver open_driver(const char* file) {
+  void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) fail(HADAL_ERROR_UNSUPPORTED, "CUDA: no driver on this machine (%s was not found)", file);
   Driver driver{};
   driver.kind = "cuda";
 #define HADAL_DRIVER_FIND(member, symbol, arguments) \
@@ -27,10 +28,8 @@ Driver open_driver() {
   return driver;
 }
 
-}  // namespace
-
 const Driver& system_driver() {
-  static const Driver driver = open_driver();  // a throw leaves it to the next call to try again
+  static const Driver driver = open_driver("libcuda.so.1");  // a throw leaves it to the next call to try again
   return driver;
 }
 

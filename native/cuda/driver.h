@@ -7,7 +7,9 @@
 
 namespace hadal::cuda {
 
-// libcuda.so.1, opened once per process. Throws UNSUPPORTED: no driver, or one too old to have a function.
+// Throws UNSUPPORTED: no such library, or one too old to have a function.
+Driver open_driver(const char* file);
+// libcuda.so.1, opened once per process.
 const Driver& system_driver();
 
 // Throws what a driver call returned: NO_MEMORY for an allocation, else INTERNAL; `what` says which call.

@@ -38,6 +38,7 @@ enum : int {
   kLaunchProgrammaticSerialization = 6,
 
   kStreamNonBlocking = 1,
+  kEventDisableTiming = 2,
   kCaptureThreadLocal = 1,
 };
 

@@ -7,19 +7,22 @@ Queue::Loaded& Queue::load(const Kernel& kernel) {
   Loaded& loaded = kernels_[&kernel];
   if (loaded.handle != nullptr) return loaded;
   const std::string symbol = std::string("hadal_") + kernel.name;
-  const DriverResult result = driver_.library_kernel(&loaded.handle, library_, symbol.c_str());
+  DriverResult result = kDriverNotFound;
+  for (size_t i = 0; i < libraries_.size() && result == kDriverNotFound; ++i)
+    result = driver_->library_kernel(&loaded.handle, libraries_[i], symbol.c_str());
   if (result != 0) kernels_.erase(&kernel);
-  expect_success(driver_, result, symbol.c_str());
-  return kernels_[&kernel];
+  expect_success(*driver_, result, symbol.c_str());
+  return loaded;
 }
 
 void Queue::start(const Kernel& kernel, const Launch& launch, const void* params) {
+  if (driver_ == nullptr) return;
   const Grid& grid = launch.grid;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;  // a step without rows
   Loaded& loaded = load(kernel);
   if (launch.shared_bytes > loaded.shared_bytes) {
-    expect_success(driver_,
-                   driver_.kernel_set_attribute(kKernelMaxDynamicShared,
+    expect_success(*driver_,
+                   driver_->kernel_set_attribute(kKernelMaxDynamicShared,
                                                 static_cast<int>(launch.shared_bytes),
                                                 loaded.handle, device_),
                    kernel.name);
@@ -39,7 +42,7 @@ void Queue::start(const Kernel& kernel, const Launch& launch, const void* params
                             1,              launch.shared_bytes, stream_,       attributes,
                             count};
   void* arguments[] = {const_cast<void*>(params)};
-  expect_success(driver_, driver_.launch(&config, loaded.handle, arguments, nullptr), kernel.name);
+  expect_success(*driver_, driver_->launch(&config, loaded.handle, arguments, nullptr), kernel.name);
 }
 
 }  // namespace hadal::cuda

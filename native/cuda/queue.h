@@ -1,9 +1,11 @@
-// Where kernels are started: one stream of one device, and the kernels of one loaded library. The launchers
+// Where kernels are started: one stream of one device, and the kernels of its loaded libraries. The launchers
 // of the ops (<family>/<op>.cpp) know nothing else. A queue is used from one thread at a time.
 #pragma once
 
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "cuda/driver.h"
 
@@ -30,9 +32,11 @@ struct Launch {
 
 class Queue {
  public:
-  // Neither the driver, the library nor the stream is owned.
-  Queue(const Driver& driver, DriverDevice device, DriverLibrary library, DriverStream stream)
-      : driver_(driver), device_(device), library_(library), stream_(stream) {}
+  // Starts nothing: for launchers that only check.
+  Queue() = default;
+  // Neither the driver, the libraries nor the stream is owned.
+  Queue(const Driver& driver, DriverDevice device, std::vector<DriverLibrary> libraries, DriverStream stream)
+      : driver_(&driver), device_(device), libraries_(std::move(libraries)), stream_(stream) {}
 
   template <typename Params>
   void launch(const Kernel& kernel, const Launch& launch, const Params& params) {
@@ -40,7 +44,7 @@ class Queue {
                  kernel.name, kernel.params_bytes, sizeof(Params));
     start(kernel, launch, &params);
   }
-  const Driver& driver() const { return driver_; }
+  const Driver& driver() const { return *driver_; }
   DriverStream stream() const { return stream_; }
 
  private:
@@ -51,11 +55,17 @@ class Queue {
   Loaded& load(const Kernel& kernel);
   void start(const Kernel& kernel, const Launch& launch, const void* params);
 
-  const Driver& driver_;
-  DriverDevice device_;
-  DriverLibrary library_;
-  DriverStream stream_;
+  const Driver* driver_ = nullptr;
+  DriverDevice device_ = 0;
+  std::vector<DriverLibrary> libraries_;
+  DriverStream stream_ = nullptr;
   std::unordered_map<const Kernel*, Loaded> kernels_;
 };
+
+// Launchers run on it to check their arguments.
+inline Queue& checking_queue() {
+  static Queue queue;
+  return queue;
+}
 
 }  // namespace hadal::cuda

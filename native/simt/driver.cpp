@@ -1,4 +1,4 @@
-// See driver.h. Device pointers are host pointers; handles are addresses of small objects.
+// See driver.h. Device pointers are host pointers; handles are addresses of small objects. Streams: stream.cpp.
 #include "simt/driver.h"
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "simt/memory.h"
+#include "simt/stream.h"
 #include "simt/tensor_map.h"
 
 namespace hadal::simt {
@@ -116,14 +117,13 @@ DriverResult fill_bytes(DevicePointer to, unsigned char value, size_t bytes, Dri
 DriverResult stream_create(DriverStream* stream, uint32_t) { return *stream = nullptr, 0; }
 DriverResult stream_destroy(DriverStream) { return 0; }
 DriverResult stream_synchronize(DriverStream) { return settle(), 0; }
-DriverResult stream_begin_capture(DriverStream, int) { return kDriverInvalidValue; }
-DriverResult stream_end_capture(DriverStream, DriverGraph*) { return kDriverInvalidValue; }
-DriverResult graph_instantiate(DriverGraphExec*, DriverGraph, unsigned long long) {
-  return kDriverInvalidValue;
-}
-DriverResult graph_launch(DriverGraphExec, DriverStream) { return kDriverInvalidValue; }
-DriverResult graph_destroy(DriverGraph) { return 0; }
-DriverResult graph_exec_destroy(DriverGraphExec) { return 0; }
+// stream.cpp stands before these.
+constexpr auto stream_begin_capture = nullptr;
+constexpr auto stream_end_capture = nullptr;
+constexpr auto graph_instantiate = nullptr;
+constexpr auto graph_launch = nullptr;
+constexpr auto graph_destroy = nullptr;
+constexpr auto graph_exec_destroy = nullptr;
 DriverResult event_create(DriverEvent* event, uint32_t) {
   *event = reinterpret_cast<DriverEvent>(new Clock::time_point);
   return 0;
@@ -173,12 +173,12 @@ DriverResult encode_tensor_map(TensorMap* map, TensorMapType type, uint32_t rank
 }  // namespace
 
 const Driver& driver() {
-  static const Driver functions = {
+  static const Driver functions = with_streams({
       "simt",
 #define HADAL_DRIVER_NAME(member, symbol, arguments) member,
       HADAL_DRIVER_FUNCTIONS(HADAL_DRIVER_NAME)
 #undef HADAL_DRIVER_NAME
-  };
+  });
   return functions;
 }
 

@@ -4,10 +4,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 
 #include "bench/cuda/report.h"
+#include "cuda/kernels_file.h"
 #include "cuda/table.h"
 
 namespace hadal::bench {
@@ -25,7 +24,7 @@ constexpr const char* kUsage =
 
 Flags read_flags(int count, char** values, const std::string& folder) {
   Flags flags;
-  flags.fatbin = folder + "/../kernels/sm_90a.fatbin";
+  flags.fatbin = folder + "/../kernels.sm_90a.fatbin";
   const auto value_of = [](const char* argument, const char* name) -> const char* {
     const size_t length = std::strlen(name);
     return std::strncmp(argument, name, length) == 0 ? argument + length : nullptr;
@@ -56,7 +55,7 @@ Rows wanted_rows(const Flags& flags) {
 struct Gpu {
   const cuda::Driver& driver;
   std::vector<char> image;
-  cuda::DriverLibrary library = nullptr;
+  std::vector<cuda::DriverLibrary> libraries;
   cuda::DriverStream stream = nullptr;
   Run run;
 
@@ -69,12 +68,8 @@ struct Gpu {
     if (count == 0) fail(HADAL_ERROR_UNSUPPORTED, "CUDA: a driver, but no GPU");
     expect_success(driver, driver.context_retain(&context, 0), "cuDevicePrimaryCtxRetain");
     expect_success(driver, driver.context_set_current(context), "cuCtxSetCurrent");
-    std::ifstream file(fatbin, std::ios::binary);
-    HADAL_EXPECT(file.good(), "%s: expected the compiled kernels (cmake --build … --target hadal_cuda_fatbin)",
-                 fatbin.c_str());
-    image.assign(std::istreambuf_iterator<char>(file), {});
-    expect_success(driver, driver.library_load(&library, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
-                   "cuLibraryLoadData");
+    image = cuda::read_kernels(fatbin);
+    libraries = cuda::load_kernels(driver, image);
     expect_success(driver, driver.stream_create(&stream, cuda::kStreamNonBlocking), "cuStreamCreate");
     char name[256] = {};
     expect_success(driver, driver.device_name(name, sizeof name, 0), "cuDeviceGetName");
@@ -97,7 +92,7 @@ void write_file(const std::string& path, const std::string& text, const char* mo
 
 int measure_all(const Flags& flags, const Rows& rows) {
   Gpu gpu(cuda::system_driver(), flags.fatbin);
-  cuda::Queue queue(gpu.driver, 0, gpu.library, gpu.stream);
+  cuda::Queue queue(gpu.driver, 0, gpu.libraries, gpu.stream);
   Pools pools(gpu.driver, gpu.stream);
   Timer timer(queue, pools, {});
   gpu.run.ceilings = timer.ceilings();

@@ -64,7 +64,7 @@ int main() {
   });
   test("every row's launch passes the launcher's checks", [] {
     const cuda::Driver driver = dry_driver();
-    Queue queue(driver, 0, nullptr, nullptr);
+    Queue queue(driver, 0, {nullptr}, nullptr);
     Pools pools(driver, nullptr, 1024);
     for (const Row& row : all_rows()) {
       RowMemory memory(pools);

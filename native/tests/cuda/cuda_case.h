@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
+#include "cuda/kernels_file.h"
 #include "cuda/queue.h"
 #include "simt/driver.h"
 #include "tests/case.h"
@@ -21,7 +20,7 @@ struct CudaBench {
   const cuda::Driver& driver;
   bool emulated;
   cuda::DriverContext context = nullptr;
-  cuda::DriverLibrary library = nullptr;
+  std::vector<cuda::DriverLibrary> libraries;
   cuda::DriverStream stream = nullptr;
   std::vector<char> fatbin;
 
@@ -32,11 +31,9 @@ struct CudaBench {
     if (!emulated) {
       const char* path = std::getenv("HADAL_TEST_FATBIN");
       HADAL_EXPECT(path != nullptr, "HADAL_TEST_FATBIN: expected the path of the kernels' fatbin");
-      std::ifstream file(path, std::ios::binary);
-      fatbin.assign(std::istreambuf_iterator<char>(file), {});
+      fatbin = cuda::read_kernels(path);
     }
-    cuda::expect_success(driver, driver.library_load(&library, fatbin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
-                         "cuLibraryLoadData");
+    libraries = cuda::load_kernels(driver, fatbin);
     cuda::expect_success(driver, driver.stream_create(&stream, cuda::kStreamNonBlocking), "cuStreamCreate");
   }
   void synchronize() { cuda::expect_success(driver, driver.stream_synchronize(stream), "cuStreamSynchronize"); }
@@ -50,7 +47,7 @@ inline CudaBench& cuda_bench() {
   return bench;
 }
 inline Queue& cuda_queue() {
-  static Queue queue(cuda_bench().driver, 0, cuda_bench().library, cuda_bench().stream);
+  static Queue queue(cuda_bench().driver, 0, cuda_bench().libraries, cuda_bench().stream);
   return queue;
 }
 

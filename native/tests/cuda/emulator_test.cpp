@@ -81,7 +81,7 @@ simt::Report report_of(const Case& c, const std::string& kind, uint64_t seed) {
   launch.grid.x = c.blocks;
   launch.cluster = c.cluster;
   launch.dependent = c.dependent;
-  Queue queue(cuda_bench().driver, 0, cuda_bench().library, cuda_bench().stream);  // kernels are kept by address
+  Queue queue(cuda_bench().driver, 0, cuda_bench().libraries, cuda_bench().stream);  // kernels are kept by address
   queue.launch(kernel, launch, bench.params);
   return simt::take_report();
 }

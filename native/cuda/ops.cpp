@@ -1,0 +1,19 @@
+// See ops.h. A new op is one line here and one in bind/bind.h.
+#include "cuda/ops.h"
+
+#include "cuda/bind/bind.h"
+
+namespace hadal::cuda {
+namespace {
+
+constexpr const CudaOp* kAll[] = {
+    &add_rms_norm_op,
+    &gated_top_k_op,
+    &rms_norm_op,
+};
+
+}  // namespace
+
+std::span<const CudaOp* const> all_ops() { return kAll; }
+
+}  // namespace hadal::cuda
