@@ -276,6 +276,16 @@ describe('the log', () => {
     expect((JSON.parse(line) as Loose).prompt[0].content).toBe('a\n\u001b[31m\u202e中')
   })
 
+  it('costs nothing when it cannot be written (H39)', async () => {
+    const writeLog = () => {
+      throw new Error('ENOSPC: no space left on device, write')
+    }
+    const server = testServer({ writeLog }, { poison: 'burnt' })
+    expect((await server.post(chat, { messages: [user(said)] })).status).toBe(200)
+    expect((await server.post(chat, { messages: [user('burnt')] })).status).toBe(500)
+    expect((await server.stream(chat, { messages: [user(said)] })).done).toBe(true)
+  })
+
   it('can be off', async () => {
     const server = testServer({ logLevel: 'off' })
     await server.post(chat, { messages: [user(said)] })
