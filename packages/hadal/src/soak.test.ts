@@ -151,6 +151,43 @@ describe('a crowd', () => {
   })
 })
 
+describe('schemas of strangers', () => {
+  it('10,000 different ones compiled and followed: memory stays flat (H06)', {
+    timeout: 300_000,
+  }, async () => {
+    let number = 0
+    const one = async () => {
+      const i = number++
+      // Small and large ones; each fits itself alone.
+      const values = Array.from({ length: i % 100 === 0 ? 2000 : 2 }, (_, j) => `${i} ${j}`)
+      const schema = {
+        type: 'object',
+        properties: { [`k${i}`]: { type: 'string', maxLength: 5 + (i % 50) }, e: { enum: values } },
+        required: [`k${i}`, 'e'],
+      }
+      const json_schema = { name: 'x', schema }
+      const body = {
+        ...{ messages: [user('Hi')], model: 'deepseek-chat', max_tokens: 4, seed: i },
+        response_format: { type: 'json_schema', json_schema },
+      }
+      const { choices } = await usageOf(server.url, chat, body)
+      expect(choices[0].message.content.startsWith('{')).toBe(true)
+    }
+    await crowd(1000, 32, one)
+    const before = await server.measure()
+    await crowd(10_000, 32, one)
+    const after = await server.measure()
+    const mb = (bytes: number) => Math.round(bytes / 1e5) / 10
+    console.log(
+      `10,000 schemas: RSS ${mb(before.rss)} → ${mb(after.rss)} MB, heap ${mb(before.heap)} → ${mb(after.heap)} MB`,
+    )
+    await expectCalm(server.url)
+    // A KiB kept of each would be 10 MB of heap, or of the automata's memory beside it.
+    expect(mb(after.rss - before.rss)).toBeLessThan(48)
+    expect(mb(after.heap - before.heap)).toBeLessThan(3)
+  })
+})
+
 describe('a conversation', () => {
   it('reads only what is new in its second turn, and says what a cold server says', async () => {
     const model = 'deepseek-chat'

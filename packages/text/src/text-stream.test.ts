@@ -232,8 +232,8 @@ describe('streaming', () => {
     ['spaces for a name', `${call}function${separator}`, ' '],
     ['a name of line ends', `${call}function${separator}`, '\n'],
     ['fences in a call', `${call}function${separator}f\n\`\`\`json\n`, '``` '],
-  ])('takes 30,000 bytes of %s in its stride', (_, head, piece) => {
-    const input = new TextEncoder().encode(head + piece.repeat(Math.ceil(30_000 / piece.length)))
+  ])('takes 100,000 bytes of %s in its stride', (_, head, piece) => {
+    const input = new TextEncoder().encode(head + piece.repeat(Math.ceil(100_000 / piece.length)))
     const started = performance.now()
     for (const toolDeltas of [false, true])
       feed(bytes, [...input, ...new TextEncoder().encode(callEnd)], {
