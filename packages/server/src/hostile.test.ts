@@ -1,5 +1,5 @@
 // Requests meant to harm: the server answers each with a refusal or an answer, and is alive after it.
-// Numbers are those of the list that the suite covers (H01–H40); H33, H39 and others lie with the page and disk.
+// Numbers are those of docs/hostile-requests.md, which says where the others lie.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -274,6 +274,31 @@ describe('control', () => {
   })
 })
 
+describe('a queue', () => {
+  it('goes by priority, then by arrival', async () => {
+    await using server = await live({}, { ...slow, limits: { maxSequences: 1, maxRows: 1 } })
+    const abort = new AbortController()
+    post(server.url, { ...long, priority: 9 }, abort.signal).catch(() => {})
+    await until(() => server.model.stats.running === 1)
+    const order: string[] = []
+    // A point of priority is ten seconds of waiting.
+    const asked = [
+      ['first', 0],
+      ['second', 0],
+      ['late but urgent', 5],
+      ['whenever', -5],
+    ] as const
+    const all: Promise<unknown>[] = []
+    for (const [i, [name, priority]] of asked.entries()) {
+      all.push(ask(server.url, name, { priority }).then(() => order.push(name)))
+      await until(() => server.model.stats.waiting + server.model.stats.running === i + 2)
+    }
+    abort.abort()
+    await Promise.all(all)
+    expect(order).toEqual(['late but urgent', 'first', 'second', 'whenever'])
+  })
+})
+
 describe('a full queue', () => {
   it('is a 429 with Retry-After', async () => {
     await using server = await live({ maxQueue: 1 }, { ...slow, limits: { maxSequences: 2 } })
