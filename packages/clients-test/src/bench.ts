@@ -60,7 +60,7 @@ export async function embedded(): Promise<{ llm: Llm; handle: ServerHandle; judg
   return { llm, handle, judge: new Judge(handle.url) }
 }
 
-export async function until(condition: () => boolean, ms = 5000): Promise<void> {
+export async function until(condition: () => boolean, ms = 20_000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${condition}`)

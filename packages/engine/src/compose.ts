@@ -17,6 +17,8 @@ export interface Step {
   /** Requests that decode in it, and ids that the others read. */
   readonly decoders: number
   readonly read: number
+  /** The same in the words of the metrics: the last id of a prompt, left for a step of its own, was read too. */
+  readonly prefilled: number
 }
 
 /** A step of `tokens` ids, by the share of each request. */
@@ -28,14 +30,17 @@ export function compose(running: readonly Request[], tokens: number, blockSize: 
   const batch = { blocks: [] as (readonly number[])[], rows: [] as number[] }
   const sampling: Batch['sampling'][number][] = []
   const parts: Part[] = []
-  let decoders = 0
+  let [decoders, lastOfPrompts] = [0, 0]
   let t = 0
   for (const request of running) {
     const count = request.share
     if (count === 0) continue
     const { computed, ids: sequence, table, pending } = request
     const { blocks, shared } = table
-    if (pending === 1) decoders++
+    if (pending === 1) {
+      decoders++
+      if (computed < request.promptLength) lastOfPrompts++
+    }
     for (let position = computed; position < computed + count; position++, t++) {
       const block = Math.floor(position / blockSize)
       ids[t] = sequence[position]!
@@ -57,6 +62,7 @@ export function compose(running: readonly Request[], tokens: number, blockSize: 
   return {
     batch: { ids, positions, slots, tokenSeq, blocks: batch.blocks, rows, sampling },
     ...{ parts, decoders, read: tokens - decoders },
+    prefilled: tokens - decoders + lastOfPrompts,
   }
 }
 

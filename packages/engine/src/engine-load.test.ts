@@ -195,9 +195,12 @@ describe('fairness', () => {
     for (let i = 0; i < 3; i++) await decoding.next()
     const long = collect(engine.generate(prompt(3000, 1), { ...greedy, maxTokens: 1 }))
     await sleep(100)
+    const before = model.batches.length
     const short = await collect(engine.generate(prompt(60, 2), { ...greedy, maxTokens: 1 }))
     expect(engine.stats.requests[1]).toMatchObject({ promptTokens: 3000, completionTokens: 0 })
-    expect(short.finish.timeToFirstTokenMs).toBeLessThan(1500)
+    expect(short.finish.reason).toBe('length')
+    // By itself 2 steps; the long one takes 80 and more.
+    expect(model.batches.length - before).toBeLessThan(20)
     const lengths = model.batches.slice(8).map((batch) => batch.ids.length)
     expect(Math.max(...lengths)).toBeLessThan(80)
     await decoding.return()
@@ -225,11 +228,11 @@ describe('the queue', () => {
   })
 
   it('lets go of who waited too long, and of nobody who began', async () => {
-    const { engine } = setUp({ delay: 10, limits: { maxSequences: 1 } }, { queueTimeoutMs: 60 })
-    const first = collect(engine.generate(prompt(5), { ...greedy, maxTokens: 15 }))
+    const { engine } = setUp({ delay: 10, limits: { maxSequences: 1 } }, { queueTimeoutMs: 300 })
+    const first = collect(engine.generate(prompt(5), { ...greedy, maxTokens: 60 }))
     const second = await collect(engine.generate(prompt(5, 1))).catch((error: EngineError) => error)
     expect(second).toMatchObject({ code: 'ERR_HADAL_QUEUE_TIMEOUT', retryAfterMs: 1000 })
-    expect((await first).ids.length).toBe(15)
+    expect((await first).ids.length).toBe(60)
     expect(engine.stats.waiting).toBe(0)
   })
 
@@ -319,7 +322,8 @@ describe('draining', () => {
     const runs = [0, 1].map((i) => collect(engine.generate(prompt(9, i))))
     const began = performance.now()
     expect(await engine.drain({ timeoutMs: 50 })).toEqual({ cancelled: 2 })
-    expect(performance.now() - began).toBeLessThan(1000)
+    // Ten seconds and more before their ends.
+    expect(performance.now() - began).toBeLessThan(8000)
     const ends = (await Promise.all(runs)).map(({ finish }) => finish.reason)
     expect(ends).toEqual(['cancelled', 'cancelled'])
     await engine.dispose()

@@ -1,6 +1,16 @@
 // The saved prefix cache: what comes back, and that nothing comes back from a file that is not right.
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  lstat,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { FakeModel, type FakeModelOptions } from '@hadal/testing'
@@ -103,6 +113,35 @@ describe('a saved prefix cache', () => {
     await expect(setUp().engine.loadPrefixCache(none)).rejects.toMatchObject({ code: 'ENOENT' })
     const deep = path.join(none, 'cache.bin')
     await expect(setUp().engine.savePrefixCache(deep)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('goes where a link leads, and takes the place of nothing but a file', async () => {
+    const link = path.join(folder, 'link')
+    await symlink(file, link)
+    const saved = await saveSome(link)
+    expect((await lstat(link)).isSymbolicLink()).toBe(true)
+    expect((await stat(file)).size).toBe(saved.bytes)
+    const pipe = path.join(folder, 'no-file')
+    execFileSync('mkfifo', [pipe])
+    for (const name of [pipe, folder]) {
+      await expect(saveSome(name)).rejects.toMatchObject({ code: 'ERR_HADAL_CACHE_FILE' })
+    }
+    expect((await stat(pipe)).isFIFO()).toBe(true)
+  })
+
+  it('removes what killed saves left, and nothing that may still be written', async () => {
+    const name = (pid: number, tail: string) => `${file}.${pid}.${tail}`
+    const old = [name(1, '0123456789ab.tmp'), name(99, 'ba9876543210.tmp')]
+    const young = name(2, '0123456789ab.tmp')
+    const foreign = [name(1, '0123456789ab.tmp.txt'), `${file}.mine.tmp`]
+    for (const each of [...old, young, ...foreign]) await writeFile(each, 'x')
+    const hourAgo = Date.now() / 1000 - 3600
+    for (const each of [...old, ...foreign]) await utimes(each, hourAgo, hourAgo)
+    await saveSome(file)
+    const left = (await readdir(folder)).map((each) => path.join(folder, each))
+    expect(left).toEqual(expect.arrayContaining([young, ...foreign]))
+    for (const each of old) expect(left).not.toContain(each)
+    for (const each of [young, ...foreign]) await rm(each)
   })
 })
 

@@ -3,7 +3,8 @@
 // blocks that nobody sees before the last byte was checked.
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Model } from '@hadal/model'
 import { EngineError, reject } from './error.ts'
 import type { KvBlocks } from './kv-blocks.ts'
@@ -37,22 +38,47 @@ const saltBytes = 16
 const digestBytes = 32
 const noParent = -1
 const end = -2
+const abandonedMs = 600_000
 
 /** Writes all cached blocks, most recently used first; those evicted meanwhile are left out. */
 export async function saveCache(path: string, model: Model, kv: KvBlocks): Promise<SavedCache> {
   const cache = cacheOf(kv)
-  const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`
+  const target = await placeOf(path)
+  await removeAbandoned(target)
+  const temporary = `${target}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`
   const handle = await open(temporary, 'wx', 0o600)
   try {
     const saved = await writeAll(handle, model, cache)
     await handle.sync()
     await handle.close()
-    await rename(temporary, path)
+    await rename(temporary, target)
     return saved
   } catch (error) {
     await handle.close().catch(() => {})
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/** Where a link leads, so that it stays one; renaming onto a device would replace it. */
+async function placeOf(path: string): Promise<string> {
+  const target = await realpath(path).catch(() => path)
+  const known = await stat(target).catch(() => undefined)
+  if (known && !known.isFile()) bad(path, 'expected a regular file or none')
+  return target
+}
+
+/** Removes what saves left that were killed: as large as the cache each, they would fill the disk. */
+async function removeAbandoned(target: string): Promise<void> {
+  const [folder, name] = [dirname(target), basename(target)]
+  const files = await readdir(folder).catch(() => [])
+  for (const file of files) {
+    if (!file.startsWith(`${name}.`)) continue
+    if (!/^\d+\.[0-9a-f]{12}\.tmp$/.test(file.slice(name.length + 1))) continue
+    const path = join(folder, file)
+    // One that is at work writes all the time; ids of processes say nothing across containers.
+    const since = await stat(path).catch(() => undefined)
+    if (since && Date.now() - since.mtimeMs > abandonedMs) await rm(path, { force: true })
   }
 }
 

@@ -64,7 +64,7 @@ export class Meter {
     this.#stepMs += ms
     this.#lastStepMs = ms
     this.#generated += step.batch.rows.length
-    this.#prefilled += step.read
+    this.#prefilled += step.prefilled
   }
 
   /** Takes note of a request that ended on its own, so many milliseconds after it began to run. */

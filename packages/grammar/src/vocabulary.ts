@@ -74,6 +74,7 @@ export class Vocabulary {
 export class CompiledGrammar {
   readonly #binding: Binding
   readonly #handle: GrammarHandle
+  #disposed = false
 
   constructor(binding: Binding, handle: GrammarHandle) {
     this.#binding = binding
@@ -86,7 +87,13 @@ export class CompiledGrammar {
     return new Matcher(this.#binding, handle)
   }
 
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  /** Starts nothing more; matchers that it started go on. */
   dispose(): void {
+    this.#disposed = true
     this.#binding.grammarRelease(this.#handle)
   }
 }

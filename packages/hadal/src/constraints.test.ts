@@ -101,6 +101,16 @@ describe('constraints', () => {
     expect(follows(constraint, call('f', '{"a":1}'))).toBe(false)
   })
 
+  it('follows a wish to its end, and starts it anew, after many others have pushed it out', () => {
+    const wish = (name: string) => of({ responseFormat: { type: 'choice', choices: [name] } })
+    const first = wish('first')
+    const running = first?.start({ afterReasoning: false })
+    for (let i = 0; i < 100; i++) expect(follows(wish(`other ${i}`), [`other ${i}`])).toBe(true)
+    expect([...Buffer.from('first'), endId].every((id) => running?.accept(id))).toBe(true)
+    expect(follows(first, ['first'])).toBe(true)
+    expect(follows(first, ['other 1'])).toBe(false)
+  })
+
   it('compiles each wish once, of 40 different ones too, and says what is wrong when it starts', () => {
     for (let round = 0; round < 2; round++)
       for (let i = 0; i < 40; i++) {

@@ -48,7 +48,8 @@ export class Constraints {
     let compiled: CompiledGrammar | undefined
     return {
       start: (options) => {
-        compiled ??= this.#compile(wish, make)
+        // Others may have pushed it out since, as while the model thought.
+        if (!compiled || compiled.disposed) compiled = this.#compile(wish, make)
         return compiled.start(options)
       },
     }
@@ -97,9 +98,15 @@ export class Constraints {
     // The map's order is that of use.
     this.#grammars.delete(key)
     this.#grammars.set(key, compiled)
-    const [oldest] = this.#grammars.keys()
-    if (this.#grammars.size > kept && oldest !== undefined) this.#grammars.delete(oldest)
+    const [oldest] = this.#grammars
+    if (this.#grammars.size > kept && oldest) this.#drop(...oldest)
     return compiled
+  }
+
+  /** Frees its memory now: the collector sees a small handle, and none of the automaton and masks behind it. */
+  #drop(key: string, grammar: CompiledGrammar): void {
+    this.#grammars.delete(key)
+    grammar.dispose()
   }
 }
 

@@ -97,6 +97,11 @@ export class Job {
     return tokensOf(this.finishes, this.#options.perPrompt ?? this.choices)
   }
 
+  /** Now, in seconds since 1970, by a clock that is never set back: no answer ends before it began. */
+  get now(): number {
+    return this.created + Math.floor((performance.now() - this.#arrived) / 1000)
+  }
+
   get timeToFirstTokenMs(): number | undefined {
     return this.#firstAt > 0 ? this.#firstAt - this.#arrived : undefined
   }

@@ -2,6 +2,7 @@
 // queue, a failing step, draining.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failedStream } from '@hadal/engine'
+import { bestOf } from '@hadal/testing'
 import { describe, expect, it } from 'vitest'
 import type { ServedModel } from './model.ts'
 import { serve } from './serve.ts'
@@ -13,6 +14,7 @@ import {
   chatBytes,
   events,
   isIdle,
+  type Live,
   live,
   open,
   post,
@@ -87,10 +89,11 @@ describe('a client that leaves', () => {
     const response = post(server.url, body, abort.signal).then((r) => r.text())
     response.catch(() => {})
     await until(() => server.model.stats.tokensGenerated > 5)
+    const { steps } = server.model.stats
     abort.abort()
-    const left = performance.now()
     await until(() => isIdle(server.model.engine))
-    expect(performance.now() - left).toBeLessThan(500)
+    // One or two, and those that run until the broken connection is seen; a whole answer takes 3,000.
+    expect(server.model.stats.steps - steps).toBeLessThan(60)
     await until(() => server.log.length > 0)
     expect(server.log[0]).toMatchObject({ end: 'client', completion_tokens: expect.any(Number) })
     expect(server.log[0].completion_tokens).toBeGreaterThan(0)
@@ -104,38 +107,53 @@ describe('a client that leaves', () => {
     await until(() => server.model.stats.tokensPrefilled > 16)
     expect(server.model.stats.tokensGenerated).toBeLessThan(1)
     socket.destroy()
-    await until(() => isIdle(server.model.engine), 500)
+    await until(() => isIdle(server.model.engine))
     expect(server.model.stats.tokensPrefilled).toBeLessThan(1000)
   })
 
   it('while queued never runs', async () => {
     await using server = await live({}, { ...slow, limits: { maxSequences: 1, maxRows: 1 } })
-    const first = post(server.url, { ...long, max_tokens: 60 })
+    const first = new AbortController()
+    post(server.url, long, first.signal).catch(() => {})
     await until(() => server.model.stats.running === 1)
     const abort = new AbortController()
     post(server.url, { ...long, stream: true }, abort.signal).catch(() => {})
     await until(() => server.model.stats.waiting === 1)
     abort.abort()
-    await until(() => server.model.stats.waiting === 0, 500)
-    expect((await first).status).toBe(200)
-  })
-
-  it('two hundred times in mid-flight, and the next is answered at once', async () => {
-    await using server = await live({ maxQueue: 300 }, slow)
-    const aborts = Array.from({ length: 200 }, () => new AbortController())
-    for (const [i, { signal }] of aborts.entries())
-      post(server.url, { ...long, stream: i % 2 === 0 }, signal)
-        .then((r) => r.text())
-        .catch(() => {})
-    await until(() => server.model.stats.running + server.model.stats.waiting > 150, 30_000)
-    for (const abort of aborts) abort.abort()
-    const left = performance.now()
-    expect(await ask(server.url, 'next')).toMatchObject({ status: 200 })
-    // The aim is 2 s; the rest is room for a machine that is busy with other tests.
-    expect(performance.now() - left).toBeLessThan(5000)
+    await until(() => server.log.length === 1)
+    expect(server.log[0]).toMatchObject({ end: 'client', completion_tokens: 0 })
+    expect(server.model.stats).toMatchObject({ running: 1, waiting: 0 })
+    first.abort()
     await until(() => isIdle(server.model.engine))
   })
+
+  it('two hundred times in mid-flight, and the next is answered within 2 s', async () => {
+    await using server = await live({ maxQueue: 300 }, slow)
+    const attempt = () => twoHundredLeave(server)
+    // Some 0.2 s: the best of three, as the claim is of the server and not of what else the machine does.
+    expect(await bestOf(3, 2000, attempt)).toBeLessThan(2000)
+    expect(server.handle.app.core.jobs.size).toBe(0)
+  })
 })
+
+/** Milliseconds from when they leave to the next one's answer. */
+async function twoHundredLeave(server: Live): Promise<number> {
+  const aborts = Array.from({ length: 200 }, () => new AbortController())
+  for (const [i, { signal }] of aborts.entries())
+    post(server.url, { ...long, stream: i % 2 === 0 }, signal)
+      .then((r) => r.text())
+      .catch(() => {})
+  await until(() => server.model.stats.running + server.model.stats.waiting > 150, 60_000)
+  const { steps } = server.model.stats
+  for (const abort of aborts) abort.abort()
+  const left = performance.now()
+  expect(await ask(server.url, 'next')).toMatchObject({ status: 200 })
+  const ms = performance.now() - left
+  await until(() => isIdle(server.model.engine))
+  // Nothing is worked off of what they asked: 200 answers of 3,000 ids, 8 at once, are 75,000 steps.
+  expect(server.model.stats.steps - steps).toBeLessThan(200)
+  return ms
+}
 
 describe('a client that does not read', () => {
   it('is dropped, and meanwhile costs no more than its answer', async () => {
@@ -155,13 +173,13 @@ describe('a client that does not read', () => {
     await alive({ ...server, model: { ...server.model, engine: server.model.engine } }).catch(
       () => {},
     )
-    await until(() => server.handle.app.core.jobs.size === 0, 20_000)
+    await until(() => server.handle.app.core.jobs.size === 0, 60_000)
     socket.destroy()
     await alive(server)
   })
 
   it('reads slowly, and gets everything', async () => {
-    await using server = await live({ limits: { idleMs: 400 } })
+    await using server = await live({ limits: { idleMs: 1000 } })
     const socket = await open(server.port)
     let text = ''
     socket.setEncoding('utf8')
@@ -199,7 +217,7 @@ describe('silence', () => {
   })
 
   it('ends an answer that takes too long, and says so', async () => {
-    await using server = await live({ limits: { requestMs: 150 } }, slow)
+    await using server = await live({ limits: { requestMs: 1500 } }, slow)
     const { choices, hadal } = await ask(server.url, '[[x*3000]]')
     expect(choices[0].finish_reason).toBe('insufficient_system_resource')
     expect(choices[0].message.content).toMatch(/^x+$/)
@@ -229,7 +247,7 @@ describe('control', () => {
 
   it('ends the thinking of a running answer, which then answers', async () => {
     await using server = await live({}, slow)
-    const { id, rest } = await begin(server.url, { ...long, ...thinking, max_tokens: 200 })
+    const { id, rest } = await begin(server.url, { ...long, ...thinking, max_tokens: 600 })
     await sleep(40)
     const response = await call(server.url, id, 'end_thinking')
     expect(await response.json()).toEqual({
@@ -239,7 +257,7 @@ describe('control', () => {
     })
     const out: Loose = joined(await rest())
     expect(out.reasoning.length).toBeGreaterThan(1)
-    expect(out.reasoning.length).toBeLessThan(100)
+    expect(out.reasoning.length).toBeLessThan(400)
     expect(out.content).toMatch(/^x{50,}$/)
     expect(out.finish).toEqual(['length'])
   })
@@ -253,6 +271,31 @@ describe('control', () => {
     expect(chunks.at(-1).hadal.stopped).toBe('cancelled')
     await until(() => isIdle(server.model.engine))
     expect((await call(server.url, id, 'cancel')).status).toBe(404)
+  })
+})
+
+describe('a queue', () => {
+  it('goes by priority, then by arrival', async () => {
+    await using server = await live({}, { ...slow, limits: { maxSequences: 1, maxRows: 1 } })
+    const abort = new AbortController()
+    post(server.url, { ...long, priority: 9 }, abort.signal).catch(() => {})
+    await until(() => server.model.stats.running === 1)
+    const order: string[] = []
+    // A point of priority is ten seconds of waiting.
+    const asked = [
+      ['first', 0],
+      ['second', 0],
+      ['late but urgent', 5],
+      ['whenever', -5],
+    ] as const
+    const all: Promise<unknown>[] = []
+    for (const [i, [name, priority]] of asked.entries()) {
+      all.push(ask(server.url, name, { priority }).then(() => order.push(name)))
+      await until(() => server.model.stats.waiting + server.model.stats.running === i + 2)
+    }
+    abort.abort()
+    await Promise.all(all)
+    expect(order).toEqual(['late but urgent', 'first', 'second', 'whenever'])
   })
 })
 
@@ -352,7 +395,8 @@ describe('draining', () => {
     expect(joined(chunks)).toMatchObject({ finish: ['insufficient_system_resource'] })
     expect(chunks.at(-1).hadal.stopped).toBe('shutdown')
     await drained
-    expect(performance.now() - started).toBeLessThan(1500)
+    // Seconds before its end.
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 
   it('does not wait for clients that do not read', async () => {

@@ -26,7 +26,11 @@ export class Log {
 
   #line(fields: LogFields): void {
     const line = JSON.stringify({ time: new Date().toISOString(), ...fields })
-    this.#write(line.replace(/[^\x20-\x7e]/g, escaped))
+    try {
+      this.#write(line.replace(/[^\x20-\x7e]/g, escaped))
+    } catch {
+      // A full disk costs lines of the log, never an answer.
+    }
   }
 }
 

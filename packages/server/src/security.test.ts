@@ -255,7 +255,7 @@ describe('the log', () => {
     const server = testServer()
     await server.post(chat, { messages: [user(said)] })
     await server.post(chat, { messages: [user(said)], model: 'evil\n\u001b[31m{"event":"x"}' })
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await expect.poll(() => server.log.length).toBe(2)
     const lines = server.log.filter(({ route }) => route === chat)
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatchObject({
@@ -270,10 +270,20 @@ describe('the log', () => {
     const lines: string[] = []
     const server = testServer({ logLevel: 'prompts', writeLog: (line) => lines.push(line) })
     await server.post(chat, { messages: [user('a\n\u001b[31m\u202e中')] })
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await expect.poll(() => lines.length).toBe(1)
     const line = lines.find((text) => text.includes('prompt"')) as string
     expect(line).toMatch(/^[\x20-\x7e]+$/)
     expect((JSON.parse(line) as Loose).prompt[0].content).toBe('a\n\u001b[31m\u202e中')
+  })
+
+  it('costs nothing when it cannot be written (H39)', async () => {
+    const writeLog = () => {
+      throw new Error('ENOSPC: no space left on device, write')
+    }
+    const server = testServer({ writeLog }, { poison: 'burnt' })
+    expect((await server.post(chat, { messages: [user(said)] })).status).toBe(200)
+    expect((await server.post(chat, { messages: [user('burnt')] })).status).toBe(500)
+    expect((await server.stream(chat, { messages: [user(said)] })).done).toBe(true)
   })
 
   it('can be off', async () => {

@@ -1,4 +1,5 @@
 export * from './close.ts'
 export * from './fake-model.ts'
 export * from './golden.ts'
+export * from './load.ts'
 export * from './plain-model.ts'

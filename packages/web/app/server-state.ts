@@ -4,6 +4,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import { fetchHealth, fetchModels } from './api/client.ts'
 import { ApiError, type Failure } from './api/errors.ts'
 import type { Health } from './api/wire.ts'
+import { elapsed } from './elapsed.ts'
 
 export type ServerState =
   | { type: 'unknown' }
@@ -11,6 +12,7 @@ export type ServerState =
   | { type: 'ok'; model: string; models: readonly string[]; contextLength: number | undefined }
   /** It answers, but there is no model behind it. */
   | { type: 'failed'; message: string }
+  /** `retryAt` as `elapsed()` will say it. */
   | { type: 'offline'; attempt: number; retryAt: number }
 
 export interface ServerStore extends StoreApi<{ server: ServerState; keyWanted: boolean }> {
@@ -60,7 +62,7 @@ async function probe(previous: ServerState): Promise<Probe> {
     if (error instanceof ApiError && error.failure.kind === 'key')
       return { state: { type: 'unknown' }, keyWanted: true }
     const attempt = previous.type === 'offline' ? previous.attempt + 1 : 0
-    const retryAt = Date.now() + offlineDelay(attempt)
+    const retryAt = elapsed() + offlineDelay(attempt)
     return { state: { type: 'offline', attempt, retryAt }, keyWanted: false }
   }
 }
@@ -68,7 +70,7 @@ async function probe(previous: ServerState): Promise<Probe> {
 function pauseAfter(state: ServerState): number {
   if (state.type === 'loading') return loadingMs
   if (state.type === 'failed') return failedMs
-  return state.type === 'offline' ? state.retryAt - Date.now() : quietMs
+  return state.type === 'offline' ? state.retryAt - elapsed() : quietMs
 }
 
 export function createServerStore(): ServerStore {

@@ -25,7 +25,10 @@ describe.skipIf(!browserPath)('hostile answers', () => {
     for (const [name, answer] of hostileAnswers) {
       mock.state.script = { thinking: answer, answer, rate: 4000, thinkingRate: 4000 }
       await input.fill(name)
+      const before = mock.requests.length
       await page.getByRole('button', { name: 'Send', exact: true }).click()
+      // "Send" is still there for a moment after the click.
+      await expect.poll(() => mock.requests.length).toBeGreaterThan(before)
       await page.getByRole('button', { name: 'Send', exact: true }).waitFor()
     }
     await page.getByText('Thought for').first().waitFor()
@@ -69,7 +72,7 @@ describe.skipIf(!browserPath)('hostile answers', () => {
     await watched.page.getByText('Thought for').first().waitFor()
     await expectHarmless(watched, before)
     await watched.context.close()
-  }, 120_000)
+  }, 240_000)
 
   test('the page is as harmless without the policy', async () => {
     const watched = await openPage(browser, mock.url, { bypassCSP: true })
@@ -77,7 +80,7 @@ describe.skipIf(!browserPath)('hostile answers', () => {
     await showAll(watched)
     await expectHarmless(watched, before)
     await watched.context.close()
-  }, 120_000)
+  }, 240_000)
 
   test('the policy stops what a hole in the page would let through', async () => {
     const { page, outside, context } = await openPage(browser, mock.url)

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { browserPath, expectSaved, launchBrowser, openPage, type Watched } from './browser.ts'
+import { scriptFor } from './mock/answers.ts'
 import { type Mock, startMock } from './mock/server.ts'
 
 let browser: Browser
@@ -21,15 +22,19 @@ const button = (name: string) => page.getByRole('button', { name, exact: true })
 const input = () => page.getByLabel('Your question')
 const answers = () => page.getByRole('article', { name: 'Answer' })
 const questions = () => page.getByRole('article', { name: 'Question' })
-const idle = () => button('Send').waitFor({ timeout: 20_000 })
+const idle = () => button('Send').waitFor({ timeout: 60_000 })
 const asked = async (text: string) => {
   await input().fill(text)
   await button('Send').click()
 }
-const ask = async (text: string) => {
-  await asked(text)
+/** What makes the page ask, and the answer to its end: "Send" is still there for a moment after the click. */
+const answered = async (action: () => Promise<unknown>) => {
+  const before = mock.requests.length
+  await action()
+  await expect.poll(() => mock.requests.length).toBeGreaterThan(before)
   await idle()
 }
+const ask = (text: string) => answered(() => asked(text))
 
 describe.skipIf(!browserPath)('the chat page', () => {
   beforeAll(async () => {
@@ -50,20 +55,30 @@ describe.skipIf(!browserPath)('the chat page', () => {
   })
 
   test('ask, watch the thinking live, see it fold, read the answer and its numbers', async () => {
+    // Half a minute of thinking, cut short below when all of it was seen.
+    const script = scriptFor('strawberry')
+    mock.state.script = {
+      ...script,
+      thinking: (script.thinking ?? '').repeat(20),
+      thinkingRate: 60,
+    }
     await asked('How many r are in strawberry?')
     const head = page.locator('.thinking-title')
     await head.waitFor()
     expect(await head.getAttribute('aria-expanded')).toBe('true')
     const first = await head.textContent()
-    await page.waitForTimeout(400)
-    expect(await head.textContent()).not.toBe(first)
+    await expect.poll(() => head.textContent()).not.toBe(first)
     const box = page.locator('.thinking-text')
-    const { height, atEnd } = await box.evaluate((element) => ({
-      height: element.clientHeight,
-      atEnd: element.scrollHeight - element.scrollTop - element.clientHeight < 30,
-    }))
-    expect(height).toBeLessThanOrEqual(14 * 16 + 1)
-    expect(atEnd).toBe(true)
+    const shape = () =>
+      box.evaluate((element) => ({
+        full: element.scrollHeight > element.clientHeight,
+        height: element.clientHeight,
+        atEnd: element.scrollHeight - element.scrollTop - element.clientHeight < 30,
+      }))
+    await expect.poll(shape).toMatchObject({ full: true, atEnd: true })
+    expect((await shape()).height).toBeLessThanOrEqual(14 * 16 + 1)
+    expect(await head.getAttribute('aria-expanded')).toBe('true')
+    mock.state.speed = 100
     await idle()
     const folded = page.getByRole('button', { name: /^Thought for (less than a|\d+) second/ })
     expect(await folded.getAttribute('aria-expanded')).toBe('false')
@@ -80,6 +95,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await asked('slow strawberry')
     const head = page.locator('.thinking-title')
     await head.click()
+    await expect.poll(() => head.getAttribute('aria-expanded')).toBe('false')
     await page.waitForTimeout(300)
     expect(await head.getAttribute('aria-expanded')).toBe('false')
     await button('Stop').click()
@@ -101,8 +117,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await idle()
     await expect.poll(() => mock.aborted).toBe(1)
     mock.state.speed = 30
-    await button('Continue').click()
-    await idle()
+    await answered(() => button('Continue').click())
     expect(mock.requests[1]?.messages.at(-1)).toMatchObject({ prefix: true, content: '' })
     expect(mock.requests[1]?.messages.at(-1)?.reasoning_content).toContain('strawberry')
     expect(await answers().count()).toBe(1)
@@ -130,16 +145,14 @@ describe.skipIf(!browserPath)('the chat page', () => {
 
   test('regenerate, edit and branch, switch between versions, delete and undo', async () => {
     await ask('What is 47 * 36?')
-    await button('Regenerate').click()
-    await idle()
+    await answered(() => button('Regenerate').click())
     await page.getByText('2/2').waitFor()
     await button('Earlier version').click()
     await page.getByText('1/2').waitFor()
     await questions().hover()
     await button('Edit question').click()
     await page.getByLabel('Edit question').fill('What is 1 + 1?')
-    await page.keyboard.press('Control+Enter')
-    await idle()
+    await answered(() => page.keyboard.press('Control+Enter'))
     expect(await answers().textContent()).toContain('You said: What is 1 + 1?')
     await button('Earlier version').first().click()
     expect(await answers().textContent()).toContain('1692')
@@ -245,8 +258,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await page.keyboard.press('Control+Shift+O')
     await ask('cut me')
     await page.getByText('Cut at the token limit').waitFor()
-    await button('Continue').click()
-    await idle()
+    await answered(() => button('Continue').click())
     await page.getByText('and now it is whole').waitFor()
   })
 
@@ -309,15 +321,21 @@ describe.skipIf(!browserPath)('the chat page', () => {
     const gap = () =>
       scroller.evaluate((e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight))
     await page.getByText('Section 20.').waitFor()
-    expect(await gap()).toBeLessThan(60)
+    await expect.poll(gap).toBeLessThan(60)
     await scroller.hover()
+    const place = () => scroller.evaluate((e) => e.scrollTop)
+    const before = await place()
     await page.mouse.wheel(0, -600)
-    await page.waitForTimeout(200)
-    const top = await scroller.evaluate((e) => e.scrollTop)
+    await expect.poll(place).toBeLessThan(before - 300)
+    let top = Number.NaN
+    for (let now = await place(); now !== top; now = await place()) {
+      top = now
+      await page.waitForTimeout(200)
+    }
     await idle()
-    expect(Math.abs((await scroller.evaluate((e) => e.scrollTop)) - top)).toBeLessThan(2)
+    expect(Math.abs((await place()) - top)).toBeLessThan(2)
     await button('To the newest').click()
-    await expect.poll(gap, { timeout: 5000 }).toBeLessThan(30)
+    await expect.poll(gap).toBeLessThan(30)
     expect(await page.evaluate(() => (window as unknown as { shift: number }).shift)).toBeLessThan(
       0.1,
     )
@@ -347,8 +365,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await page.keyboard.type('What is')
     await page.keyboard.press('Shift+Enter')
     await page.keyboard.type('47 * 36?')
-    await page.keyboard.press('Enter')
-    await idle()
+    await answered(() => page.keyboard.press('Enter'))
     expect(mock.requests[0]?.messages[0]?.content).toBe('What is\n47 * 36?')
     await page.keyboard.press('Control+b')
     await page.locator('aside').waitFor({ state: 'detached' })
@@ -377,8 +394,7 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await page.keyboard.press('Enter')
     await page.keyboard.type('fade in the sea?')
     expect(mock.requests).toHaveLength(0)
-    await button('Send').tap()
-    await idle()
+    await answered(() => button('Send').tap())
     const wide = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     )

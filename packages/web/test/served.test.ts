@@ -32,7 +32,7 @@ async function serve(args: readonly string[]): Promise<Served> {
   child.stderr.on('data', (data) => {
     err += data
   })
-  await vi.waitFor(() => expect(err).toContain('ready'), { timeout: 30_000 })
+  await vi.waitFor(() => expect(err).toContain('ready'), { timeout: 60_000 })
   return { url: /at (http:\S+)/.exec(out)?.[1] ?? '', child, exit }
 }
 
@@ -54,7 +54,7 @@ const button = (name: string) => page.getByRole('button', { name, exact: true })
 const answers = () => page.getByRole('article', { name: 'Answer' })
 const thinking = () => page.locator('.thinking-title')
 const thought = () => page.getByRole('button', { name: /^Thought for/ })
-const idle = () => button('Send').waitFor({ timeout: 40_000 })
+const idle = () => button('Send').waitFor({ timeout: 90_000 })
 const asked = async (text: string) => {
   await page.getByLabel('Your question').fill(text)
   await button('Send').click()
@@ -115,7 +115,7 @@ describe.skipIf(!browserPath)('the chat page that hadal serve sends', () => {
     const first = await length()
     await expect.poll(length).toBeGreaterThan(first)
     expect(await button('Stop').count()).toBe(1)
-    await thought().waitFor({ timeout: 40_000 })
+    await thought().waitFor({ timeout: 90_000 })
     await idle()
     expect(await thought().getAttribute('aria-expanded')).toBe('false')
     expect((await page.locator('.message.assistant > .markdown').textContent())?.trim()).toBe('3')
@@ -161,7 +161,7 @@ describe.skipIf(!browserPath)('the chat page that hadal serve sends', () => {
     await page.getByRole('button', { name: /^Stopped after thinking/ }).waitFor()
     const before = (await page.locator('.thinking-text').textContent()) ?? ''
     await button('Continue').click()
-    await thought().waitFor({ timeout: 40_000 })
+    await thought().waitFor({ timeout: 90_000 })
     await idle()
     expect((await page.locator('.message.assistant > .markdown').textContent())?.trim()).toBe('3')
     await thought().click()

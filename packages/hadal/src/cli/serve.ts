@@ -2,6 +2,7 @@
 // the second ends it. Keys, prices and the rest come from flags, which beat the environment.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { LogLevel, Prices, ServeOptions, ServerHandle } from '@hadal/server'
 import { pageHeaders } from '@hadal/web'
@@ -137,6 +138,8 @@ function endOnSignal(handle: ServerHandle, graceMs: number, dispose: () => Promi
     void handle
       .drain(graceMs)
       .then(dispose)
+      // Warnings, as of a cache that could not be saved, are written a tick later than they are given.
+      .then(() => nextTurn())
       .then(() => process.exit(exitCodes.ok))
   }
   process.on('SIGINT', end)
@@ -195,6 +198,8 @@ async function run(values: Values, rawArgs: readonly string[]): Promise<void> {
   const handle = await server.serve(options)
   if (!server.isLoopback(host) && apiKeys.length === 0)
     process.stderr.write(`warning: ${host} without an API key: anybody who reaches it can use it\n`)
+  // The other commands end where their output cannot be written; a server's work is not its greeting.
+  process.stdout.removeAllListeners('error').on('error', () => {})
   process.stdout.write(greeting(handle.url, modelId, apiKeys.length > 0, page !== undefined))
   begin()
   const loaded: Promise<Llm | undefined> = model.catch(() => undefined)

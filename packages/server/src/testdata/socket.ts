@@ -45,7 +45,7 @@ export async function open(port: number): Promise<Socket> {
 }
 
 /** Sends bytes and gives all that comes until the other side closes or `ms` pass. */
-export async function exchange(port: number, bytes: string | Buffer, ms = 3000): Promise<string> {
+export async function exchange(port: number, bytes: string | Buffer, ms = 20_000): Promise<string> {
   const socket = await open(port)
   let text = ''
   socket.on('data', (data) => {
@@ -82,7 +82,7 @@ export async function events(response: Response): Promise<Loose[]> {
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean, ms = 5000): Promise<void> {
+export async function until(condition: () => boolean, ms = 20_000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${ms} ms: ${condition}`)

@@ -104,7 +104,7 @@ class Making {
     return {
       ...{ id: this.#job.id, ...echo(this.#call), ...end, model: this.#call.modelName },
       created_at: this.#job.created,
-      completed_at: end.status === 'completed' ? Math.floor(Date.now() / 1000) : null,
+      completed_at: end.status === 'completed' ? this.#job.now : null,
       output: ended ? this.#items.items : [],
       usage: ended ? usageOf(this.#job.tokens) : null,
       store: this.#store,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ApiError, type Failure } from '../api/errors.ts'
 import type { ChatChunk, ChatRequest, HadalExtension, ToolCallDelta } from '../api/wire.ts'
 import { createSettings, type SettingsStore } from '../settings.ts'
@@ -331,6 +331,48 @@ test.each([
   script = [[say('Half'), end, { ...usage(2, 0), hadal: { ...hadal, stopped } }]]
   await finish(ask(context, 'Long'))
   expect(last()).toMatchObject({ content: 'Half', outcome })
+})
+
+describe.each([
+  ['a day forward', 86_400_000],
+  ['a day back', -86_400_000],
+])('a clock put %s (H38)', (_, ms) => {
+  const jump = () => vi.setSystemTime(Date.now() + ms)
+
+  test('in the middle of the thinking does not change how long it took', async () => {
+    script = [[think('a'), 300, think('b'), 200, say('c', 'stop')]]
+    const work = ask(context, 'q')
+    await vi.advanceTimersByTimeAsync(100)
+    const { phase } = chats.getState().runs[last().chatId]!
+    jump()
+    await finish(work)
+    expect(phase.type === 'thinking' && performance.now() - phase.since).toBeLessThan(1000)
+    expect(last()).toMatchObject({ reasoningMs: 500, content: 'c', outcome: { type: 'done' } })
+  })
+
+  test('while a busy server is waited out changes neither the wait nor what is said of it', async () => {
+    script = [[{ kind: 'busy', message: 'full', retryAfterMs: 3000 }], [say('ok', 'stop')]]
+    const work = ask(context, 'q')
+    await vi.advanceTimersByTimeAsync(10)
+    jump()
+    const { phase } = chats.getState().runs[last().chatId]!
+    const left = phase.type === 'waiting' ? phase.until - performance.now() : Number.NaN
+    expect(Math.round(left)).toBe(2990)
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(last().content).toBe('ok')
+    await finish(work)
+  })
+
+  test('leaves a new version the newest', async () => {
+    script = [[say('one', 'stop')], [say('two', 'stop')]]
+    await finish(ask(context, 'q'))
+    const first = last()
+    jump()
+    await finish(regenerate(context, first.id))
+    const { chats: all, messages } = chats.getState()
+    const siblings = pathOf(all[0]!, messages).at(-1)!.siblings
+    expect(siblings.map((id) => messages[id]?.content)).toEqual(['one', 'two'])
+  })
 })
 
 test('how long to wait', () => {

@@ -3,12 +3,13 @@
 import { endThinking, streamChat } from '../api/client.ts'
 import { ApiError, type Failure } from '../api/errors.ts'
 import type { ChatRequest } from '../api/wire.ts'
+import { elapsed } from '../elapsed.ts'
 import type { SettingsStore } from '../settings.ts'
 import { buildRequest } from './request.ts'
 import { createSink, type Sink } from './sink.ts'
 import { type ChatStore, newId, type Run, type RunPhase } from './store.ts'
 import { ancestors, pathOf } from './tree.ts'
-import type { Message, Outcome } from './types.ts'
+import type { Message, MessageMap, Outcome } from './types.ts'
 
 export interface AnswerContext {
   chats: ChatStore
@@ -20,7 +21,6 @@ export interface AnswerContext {
   /** Tells the status line that the server cannot be reached, or can again. */
   onReach(failure: Failure | undefined): void
   stream?: typeof streamChat
-  now?: () => number
 }
 
 const networkTries = 6
@@ -43,10 +43,21 @@ export function failureText(failure: Failure): string {
   return failure.message
 }
 
-function createMessage(part: Pick<Message, 'chatId' | 'parentId' | 'role' | 'content'>): Message {
+/** Younger than all of its chat, also when the clock was set back: versions are ordered by their age. */
+function youngest(messages: MessageMap, chatId: string): number {
+  const ages = Object.values(messages).flatMap((message) =>
+    message.chatId === chatId ? message.createdAt + 1 : [],
+  )
+  return ages.reduce((most, age) => Math.max(most, age), Date.now())
+}
+
+function createMessage(
+  { chats }: AnswerContext,
+  part: Pick<Message, 'chatId' | 'parentId' | 'role' | 'content'>,
+): Message {
   return {
     id: newId(),
-    createdAt: Date.now(),
+    createdAt: youngest(chats.getState().messages, part.chatId),
     reasoning: '',
     reasoningMs: undefined,
     outcome: { type: part.role === 'assistant' ? 'streaming' : 'done' },
@@ -108,7 +119,7 @@ async function attemptUntilDone(attempt: Attempt): Promise<Outcome | undefined> 
       const delay = retryDelay(failure, tries)
       if (delay === undefined) return { type: 'error', message: failureText(failure) }
       const reason = failure.kind as 'busy' | 'loading' | 'network'
-      const until = Date.now() + delay
+      const until = elapsed() + delay
       const message = failureText(failure)
       update({ phase: { type: 'waiting', reason, message, until } })
       try {
@@ -134,7 +145,7 @@ async function run(context: AnswerContext, base: Message, resume: boolean): Prom
       chats.setRun(chatId, { ...current, ...patch })
   }
   const onPhase = (phase: RunPhase) => update({ phase })
-  const sink = createSink({ chats, base, onPhase, now: context.now ?? Date.now })
+  const sink = createSink({ chats, base, onPhase, now: elapsed })
   let settled = false
   const settle = (outcome: Outcome | undefined) => {
     if (settled) return
@@ -144,7 +155,7 @@ async function run(context: AnswerContext, base: Message, resume: boolean): Prom
   }
   chats.setRun(chatId, {
     messageId: base.id,
-    startedAt: Date.now(),
+    startedAt: elapsed(),
     phase: { type: 'sent' },
     completionId: undefined,
     endingThinking: false,
@@ -175,14 +186,14 @@ async function askUnder(
   parentId: string | null,
   text: string,
 ): Promise<void> {
-  const question = createMessage({ chatId, parentId, role: 'user', content: text })
+  const question = createMessage(context, { chatId, parentId, role: 'user', content: text })
   context.chats.addMessage(question)
   await answerUnder(context, question)
 }
 
 async function answerUnder(context: AnswerContext, question: Message): Promise<void> {
   const { chatId, id } = question
-  const answer = createMessage({ chatId, parentId: id, role: 'assistant', content: '' })
+  const answer = createMessage(context, { chatId, parentId: id, role: 'assistant', content: '' })
   context.chats.addMessage(answer)
   await run(context, answer, false)
 }

@@ -21,6 +21,7 @@ export interface SinkOptions {
   /** The message as it was before this request: a continued answer is added to. */
   base: Message
   onPhase(phase: RunPhase): void
+  /** A clock for what lasts. */
   now(): number
 }
 
@@ -94,7 +95,7 @@ interface Draft {
 function createDraft({ chats, base, now }: SinkOptions): Draft {
   const message: Message = { ...base, outcome: { type: 'streaming' } }
   let timer: ReturnType<typeof setTimeout> | undefined
-  let savedAt = 0
+  let savedAt = Number.NEGATIVE_INFINITY
   const flush = (save: boolean) => {
     clearTimeout(timer)
     timer = undefined

@@ -13,7 +13,7 @@ export type RunPhase =
   | { type: 'thinking'; since: number }
   | { type: 'answering' }
 
-/** An answer in the making. */
+/** An answer in the making; its times are those of `elapsed()`. */
 export interface Run {
   messageId: string
   startedAt: number

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react'
+import { elapsed } from '../elapsed.ts'
 
-/** The time, again every `ms`, while `running`. */
+/** The time that elapses, again every `ms`, while `running`. */
 export function useNow(ms: number, running: boolean): number {
-  const [now, setNow] = useState(Date.now)
+  const [now, setNow] = useState(elapsed)
   useEffect(() => {
     if (!running) return
-    setNow(Date.now())
-    const timer = setInterval(() => setNow(Date.now()), ms)
+    setNow(elapsed())
+    const timer = setInterval(() => setNow(elapsed()), ms)
     return () => clearInterval(timer)
   }, [ms, running])
   return now

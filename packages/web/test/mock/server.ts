@@ -19,7 +19,7 @@ export interface MockState {
   key: string | undefined
   /** Answers this script, whatever the question. */
   script: Script | undefined
-  /** Multiplies all rates. */
+  /** Multiplies all rates, also of answers that are on their way. */
   speed: number
 }
 
@@ -96,17 +96,24 @@ class Answer {
     this.line({ id: this.id, object: 'chat.completion.chunk', created: 1, model, choices })
   }
   /** Tokens at a rate, until `stop` says so; false when the script breaks the answer off. */
-  async tokens(field: string, text: string, rate: number, script: Script, stop: () => boolean) {
-    // At high rates several tokens go with one tick of the clock.
-    const group = Math.max(1, Math.round(rate / 250))
+  async tokens(
+    field: string,
+    text: string,
+    rate: () => number,
+    script: Script,
+    stop: () => boolean,
+  ) {
     const tokens = tokensOf(text)
-    for (let i = 0; i < tokens.length && !stop(); i += group) {
+    for (let i = 0; i < tokens.length && !stop(); ) {
+      // At high rates several tokens go with one tick of the clock.
+      const group = Math.max(1, Math.round(rate() / 250))
       for (const token of tokens.slice(i, i + group)) {
         if (script.failAt && this.sent === script.failAt.token) return this.fail(script.failAt.how)
         this.delta({ [field]: token })
         this.sent += 1
       }
-      await pauseFor((1000 * group) / rate)
+      i += group
+      await pauseFor((1000 * group) / rate())
     }
     return true
   }
@@ -127,17 +134,17 @@ async function replay(
   answering: Answering,
   gone: () => boolean,
 ) {
-  const { speed } = mock.state
   const question = body.messages.findLast((message) => message.role === 'user')?.content ?? ''
   const script = remaining(mock.state.script ?? scriptFor(question), body)
   const started = Date.now()
   answer.delta({ role: 'assistant', content: null })
   const thinking = body.thinking.type === 'enabled' ? (script.thinking ?? '') : ''
-  const thinkingRate = (script.thinkingRate ?? 120) * speed
+  const thinkingRate = () => (script.thinkingRate ?? 120) * mock.state.speed
+  const rate = () => (script.rate ?? 160) * mock.state.speed
   const stopThinking = () => answering.thinkingEnded || gone()
   const ok =
     (await answer.tokens('reasoning_content', thinking, thinkingRate, script, stopThinking)) &&
-    (await answer.tokens('content', script.answer, (script.rate ?? 160) * speed, script, gone))
+    (await answer.tokens('content', script.answer, rate, script, gone))
   if (!ok || gone()) return
   for (const [index, call] of (script.toolCalls ?? []).entries()) {
     const { name } = call
