@@ -60,7 +60,7 @@ MemoryBarrier* find_barrier(uint32_t address, const char* call, Site site, Block
   for (MemoryBarrier& barrier : block->memory_barriers) {
     if (barrier.offset != offset || !barrier.valid) continue;
     if (machine.options.hazards)  // its initialisation must be known
-      access_memory(block->shared + offset, 8, Access::kAtomicRead, true, place_of(call, site));
+      touch({&block->shadow, true, block->shared}, offset, 8, Access::kAtomicRead, place_of(call, site));
     return &barrier;
   }
   report_problem("mbarrier used before init (shared+" + std::to_string(offset) + ")", call, site);

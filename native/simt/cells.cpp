@@ -86,9 +86,10 @@ bool is_async_agent(Stamp stamp) {
 }
 
 // What an earlier launch left, that may still be running (programmatic dependent launch).
-bool not_ready(const Thread& thread, Stamp stamp) {
+bool not_ready(const Now& now, Stamp stamp) {
+  const Thread& thread = now.thread;
   const uint32_t group = group_of(stamp);
-  return group != 0 && group < machine.first_group && group >= machine.chain_group &&
+  return !now.region.shared && group != 0 && group < machine.first_group && group >= machine.chain_group &&
          machine.grid.dependent && thread.clock.known[kPreviousKernel] == 0;
 }
 
@@ -98,7 +99,7 @@ const char* verb_of(Access access) {
 
 void check_last_write(const Now& now, const Cell& cell) {
   const Stamp write = cell.write;
-  if (not_ready(now.thread, write))
+  if (not_ready(now, write))
     return race(now, "access before wait_for_previous_kernel", verb_of(now.access), write, true,
                 cell.write_place, "");
   if (now.region.shared && group_of(write) != now.thread.block->group->number) {
@@ -119,7 +120,7 @@ void check_last_write(const Now& now, const Cell& cell) {
 }
 
 void check_reader(const Now& now, Stamp stamp, uint32_t lanes, Place place) {
-  if (not_ready(now.thread, stamp))
+  if (not_ready(now, stamp))
     return race(now, "write before wait_for_previous_kernel", "writes", stamp, false, place, "");
   if (group_of(stamp) < machine.first_group) return;
   for (uint32_t left = lanes; left != 0; left &= left - 1) {
@@ -273,7 +274,7 @@ namespace {
 // Whether the running thread may let the asynchronous proxy read or overwrite what was written last.
 bool check_published(const Now& now, const Cell& cell) {
   const Stamp write = cell.write;
-  if (not_ready(now.thread, write)) return check_last_write(now, cell), false;
+  if (not_ready(now, write)) return check_last_write(now, cell), false;
   const bool ours = group_of(write) >= machine.first_group;
   if (now.region.shared ? group_of(write) != now.thread.block->group->number : !ours) {
     if (now.region.shared && !writes(now.access)) return check_last_write(now, cell), false;

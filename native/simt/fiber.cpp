@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#if defined(__x86_64__) && !defined(__APPLE__)
+// HADAL_SIMT_UCONTEXT: the other way on x86-64, too, to test it.
+#if defined(__x86_64__) && !defined(__APPLE__) && !defined(HADAL_SIMT_UCONTEXT)
 extern "C" void hadal_simt_switch(void** save, void* to);
 // Callee-saved registers of the System V ABI; the rest is the caller's to keep.
 asm(R"(
@@ -31,7 +32,9 @@ hadal_simt_switch:
 )");
 #else
 #include <ucontext.h>
+#ifndef HADAL_SIMT_UCONTEXT
 #define HADAL_SIMT_UCONTEXT
+#endif
 #endif
 
 namespace hadal::simt {

@@ -244,4 +244,9 @@ std::string describe(const char* call, Site site);
 void problem(const std::string& text, const char* kind, Place place = 0, Place other = 0);
 void watch_for_crashes();
 
+// lint.cpp
+bool lint_by_environment();
+void note_lint(const void* address, size_t bytes, bool shared, Place place);
+void end_lint();
+
 }  // namespace hadal::simt

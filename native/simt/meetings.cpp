@@ -56,7 +56,7 @@ const Meeting& meet_warp(const char* call, Site site, uint64_t value, bool order
   if (warp.lanes == 0) {
     warp.call = call;
     warp.site = site;
-  } else if (std::strcmp(warp.call, call) != 0 || !same_place(warp.site, site)) {
+  } else if ((warp.call != call && std::strcmp(warp.call, call) != 0) || !same_place(warp.site, site)) {
     collide(self, warp);
   }
   warp.lanes |= 1u << self.lane();

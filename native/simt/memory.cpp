@@ -251,6 +251,7 @@ void access_memory(const void* address, size_t bytes, Access access, bool aligne
   Found found;
   if (access == Access::kAtomic && !find_memory(address, bytes, false, place, &found)) return;
   if (!find_memory(address, bytes, writes(access), place, &found)) return;
+  if (machine.options.lint) note_lint(address, bytes, found.region.shared, place);
   if (found.region.shared && found.region.start != machine.now->block->shared)
     for (Block* block : machine.now->block->group->blocks)
       if (block->shared == found.region.start) note_visit(*block);

@@ -21,8 +21,8 @@ struct Call {
   const char* call;
   Site site;
 };
-std::vector<Call> calls;
-std::unordered_map<uint64_t, Place> call_numbers;
+auto& calls = *new std::vector<Call>;  // never destroyed: lint is printed when the process ends
+auto& call_numbers = *new std::unordered_map<uint64_t, Place>;
 
 const char* image_file() {
   Dl_info info{};
@@ -112,7 +112,7 @@ std::string describe(Place place) {
     const Call& call = calls[place & ~kCall];
     return describe(call.call, call.site);
   }
-  static std::unordered_map<Place, std::string> known;
+  static auto& known = *new std::unordered_map<Place, std::string>;
   const auto [entry, added] = known.try_emplace(place);
   if (added) entry->second = line_of(place);
   if (!entry->second.empty()) return entry->second;

@@ -16,7 +16,11 @@ namespace {
 constexpr size_t kStop = 1000;      // reports of one launch
 constexpr int kIdlePolls = 2000;    // sweeps in which all that ran found their flags unset
 
-Options launch_options;
+Options launch_options = [] {
+  Options first;
+  first.lint = lint_by_environment();
+  return first;
+}();
 Report all_reports;
 std::vector<ThreadHooks> thread_hooks;
 
@@ -243,6 +247,7 @@ Report run(const Registered& kernel, const Grid& grid, const void* params, const
   run_grid(shuffled(static_cast<uint32_t>(blocks / grid.cluster)), std::min(resident, most));
   machine.groups.clear();
   machine.pending.clear();
+  end_lint();
   return machine.report;
 }
 

@@ -190,9 +190,155 @@ const Case kAsyncCases[] = {
     Case{"registers_uneven", "different counts of registers"}.of_threads(384).like("registers"),
 };
 
+// A tensor of floats [5, 9, 40] (or [9, 40]) and boxes of [2, 3, width].
+struct TileCase {
+  cuda::TensorMapSwizzle swizzle;
+  int rank, width;
+  int at[3], to[3];
+};
+
+constexpr int kExtents[3] = {40, 9, 5};
+
+bool inside(const TileCase& c, const int (&at)[3]) {
+  for (int d = 0; d < c.rank; ++d)
+    if (at[d] < 0 || at[d] >= kExtents[d]) return false;
+  return true;
+}
+size_t index_of(const int (&at)[3]) {
+  return static_cast<size_t>((at[2] * kExtents[1] + at[1]) * kExtents[0] + at[0]);
+}
+
+cuda::TensorMap tile_map(const TileCase& c, void* start) {
+  const uint64_t extents[] = {40, 9, 5}, strides[] = {160, 1440};
+  const uint32_t box[] = {static_cast<uint32_t>(c.width), 3, 2}, steps[] = {1, 1, 1};
+  cuda::TensorMap map{};
+  cuda::expect_success(cuda_bench().driver,
+                       cuda_bench().driver.encode_tensor_map(
+                           &map, cuda::TensorMapType::kF32, static_cast<uint32_t>(c.rank), start, extents, strides, box,
+                           steps, 0, c.swizzle, cuda::TensorMapPromotion::kNone, 0),
+                       "cuTensorMapEncodeTiled");
+  return map;
+}
+
+// fn(place in the box in bytes, coordinates in the tensor of the load, of the store)
+template <typename Fn>
+void for_box(const TileCase& c, const Fn& fn) {
+  for (int z = 0; z < (c.rank == 3 ? 2 : 1); ++z)
+    for (int y = 0; y < 3; ++y)
+      for (int x = 0; x < c.width; ++x) {
+        const int depth = c.rank == 3 ? z : 0;
+        const int from[3] = {c.at[0] + x, c.at[1] + y, c.rank == 3 ? c.at[2] + depth : 0};
+        const int to[3] = {c.to[0] + x, c.to[1] + y, c.rank == 3 ? c.to[2] + depth : 0};
+        fn(static_cast<size_t>((z * 3 + y) * c.width + x) * 4, from, to);
+      }
+}
+
+// A line of 128 bytes has eight pieces of 16: a swizzle exchanges them by the line's number.
+size_t exchanged(size_t offset, cuda::TensorMapSwizzle swizzle) {
+  const size_t line = offset / 128, piece = offset / 16 % 8, rest = offset % 16;
+  const size_t lines[] = {1, 2, 4, 8};
+  return line * 128 + (piece ^ line % lines[static_cast<size_t>(swizzle)]) * 16 + rest;
+}
+
+void expect_tile(const TileCase& c) {
+  const size_t count = 40 * 9 * 5, box_bytes = static_cast<size_t>(c.width) * (c.rank == 3 ? 6 : 3) * 4;
+  std::vector<float> values(count), expected(count, -1.0f);
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i + 1);
+  DeviceVector<float> in(values), out(expected);
+  DeviceVector<uint8_t> bytes(box_bytes);
+  EmulatorParams params{};
+  params.bytes = bytes.data();
+  params.count = static_cast<int32_t>(box_bytes);
+  std::copy_n(c.at, 3, params.at);
+  std::copy_n(c.to, 3, params.to);
+  params.load = tile_map(c, in.data());
+  params.store = tile_map(c, out.data());
+  const cuda::Kernel kernel{c.rank == 2 ? "emulator_tile_2d" : "emulator_tile_3d", sizeof(EmulatorParams), 64};
+  cuda::Launch launch;
+  launch.shared_bytes = 4096;
+  Queue queue(cuda_bench().driver, 0, cuda_bench().library, cuda_bench().stream);
+  queue.launch(kernel, launch, params);
+  const std::vector<uint8_t>& shared = bytes.read();
+  for_box(c, [&](size_t place, const int(&from)[3], const int(&to)[3]) {
+    const float value = inside(c, from) ? values[index_of(from)] : 0.0f;
+    float got;
+    std::memcpy(&got, shared.data() + exchanged(place, c.swizzle), 4);
+    CHECK(got == value);
+    if (inside(c, to)) expected[index_of(to)] = value;
+  });
+  CHECK(out.read() == expected);
+}
+
+// What the driver refuses, with the reason.
+void expect_refused(const char* reason, const std::function<void(uint64_t*, uint64_t*, uint32_t*, uintptr_t&, int&)>& spoil) {
+  uint64_t extents[] = {64, 64}, strides[] = {128};
+  uint32_t box[] = {64, 8}, steps[] = {1, 1};
+  DeviceBytes memory(64 * 128);
+  auto start = reinterpret_cast<uintptr_t>(memory.data());
+  int swizzle = 3;
+  spoil(extents, strides, box, start, swizzle);
+  cuda::TensorMap map{};
+  const auto result = cuda_bench().driver.encode_tensor_map(
+      &map, cuda::TensorMapType::kBF16, 2, reinterpret_cast<void*>(start), extents, strides, box, steps, 0,
+      static_cast<cuda::TensorMapSwizzle>(swizzle), cuda::TensorMapPromotion::kNone, 0);
+  if (*reason == 0) {
+    CHECK(result == 0);
+    return;
+  }
+  CHECK(throws(HADAL_ERROR_INTERNAL, reason,
+               [&] { cuda::expect_success(cuda_bench().driver, result, "cuTensorMapEncodeTiled"); }));
+}
+
+void expect_map_checks() {
+  using U64 = uint64_t*;
+  using U32 = uint32_t*;
+  expect_refused("", [](U64, U64, U32, uintptr_t&, int&) {});
+  expect_refused("global address that is a multiple of 16", [](U64, U64, U32, uintptr_t& at, int&) { at += 8; });
+  expect_refused("multiple of 16 bytes below 2^40, got 130", [](U64, U64 s, U32, uintptr_t&, int&) { s[0] = 130; });
+  expect_refused("from 1 to 256 elements, got 257", [](U64, U64, U32 b, uintptr_t&, int&) { b[1] = 257; });
+  expect_refused("from 1 to 256 elements, got 0", [](U64, U64, U32 b, uintptr_t&, int&) { b[1] = 0; });
+  expect_refused("at most the swizzle's 128 bytes, got 256", [](U64, U64, U32 b, uintptr_t&, int&) { b[0] = 128; });
+  expect_refused("at most the swizzle's 64 bytes", [](U64, U64, U32, uintptr_t&, int& swizzle) { swizzle = 2; });
+  expect_refused("multiple of 16 bytes, got 24", [](U64, U64, U32 b, uintptr_t&, int&) { b[0] = 12; });
+  expect_refused("an extent", [](U64 e, U64, U32, uintptr_t&, int&) { e[1] = 0; });
+}
+
 }  // namespace
 
 int main() {
+  using Swizzle = cuda::TensorMapSwizzle;
+  test("tiles lie as their swizzle says, zeros outside, nothing stored outside", [] {
+    const TileCase cases[] = {
+        {Swizzle::kNone, 2, 40, {0, 0, 0}, {0, 3, 0}},   {Swizzle::kNone, 2, 12, {34, 7, 0}, {-4, -1, 0}},
+        {Swizzle::k128, 2, 32, {-3, 1, 0}, {12, 8, 0}},  {Swizzle::k64, 2, 16, {4, 8, 0}, {30, 0, 0}},
+        {Swizzle::k32, 2, 8, {0, -2, 0}, {0, 100, 0}},   {Swizzle::k128, 3, 32, {8, 7, 4}, {1, 2, 3}},
+        {Swizzle::k64, 3, 16, {30, 0, -1}, {0, 0, 4}},   {Swizzle::kNone, 3, 40, {0, 6, 3}, {0, 7, 0}},
+    };
+    for (const TileCase& c : cases)
+      for (uint64_t seed = 1; seed <= 5; ++seed) {
+        simt::options().seed = seed;
+        expect_tile(c);
+        expect_no_hazards();
+      }
+  });
+  test("a tensor map that the driver would refuse is refused with the reason", expect_map_checks);
+  test("the order of blocks and threads depends on the seed", [] {
+    const auto first = [](uint64_t seed) {
+      const simt::Report report = report_of(Case{"write_after_read", ""}, "bad", seed);
+      return report.problems.empty() ? std::string() : report.problems[0];
+    };
+    CHECK(first(1) == first(1));
+    CHECK(first(1) != first(2) || first(2) != first(3));
+  });
+  test("lint counts bank passes and sectors when asked", [] {
+    simt::options().lint = true;
+    simt::take_lint();
+    report_of(Case{"read_write_race", ""}, "good", 1);
+    simt::options().lint = false;
+    const std::vector<simt::LintRow> rows = simt::take_lint();
+    CHECK(!rows.empty());
+    for (const simt::LintRow& row : rows) CHECK(row.warps == 2 && row.cost >= row.ideal && row.ideal > 0);
+  });
   for (const Case& c : kThreadCases) {
     test(std::string(c.name) + " is reported", [&] { expect_report(c); });
     test(std::string(c.name) + ": its twin is silent", [&] { expect_silence(c); });

@@ -268,6 +268,33 @@ HADAL_DEVICE void registers(const Params& p) {
   if (thread_number() < 64) p.out[thread_number()] = 1;
 }
 
+// One tile in and out again, and as it lies in shared memory, to `bytes`.
+template <int rank>
+HADAL_DEVICE void tile(const Params& p) {
+  auto& s = async_storage();
+  auto* bytes = reinterpret_cast<uint8_t*>(s.stage[0]);
+  if (thread_number() == 0) {
+    barrier_init(s.other, 1);
+    fence_barrier_init();
+    barrier_arrive_expect(s.other, static_cast<uint32_t>(p.count));
+    if (rank == 2) {
+      tma_load_2d(bytes, p.load, s.other, p.at[0], p.at[1]);
+    } else {
+      tma_load_3d(bytes, p.load, s.other, p.at[0], p.at[1], p.at[2]);
+    }
+    barrier_wait(s.other, 0);
+    if (rank == 2) {
+      tma_store_2d(p.store, bytes, p.to[0], p.to[1]);
+    } else {
+      tma_store_3d(p.store, bytes, p.to[0], p.to[1], p.to[2]);
+    }
+    bulk_commit();
+    bulk_wait_read<0>();
+  }
+  sync_block();
+  for (int i = thread_number(); i < p.count; i += 64) p.bytes[i] = bytes[i];
+}
+
 }  // namespace hadal::device
 
 using hadal::testing::EmulatorParams;
@@ -310,6 +337,8 @@ HADAL_TWINS(peer_store)
 HADAL_KERNEL(emulator_multicast_good, EmulatorParams, 64, 1) { hadal::device::multicast<0>(p); }
 HADAL_KERNEL(emulator_multicast_no_wait_bad, EmulatorParams, 64, 1) { hadal::device::multicast<1>(p); }
 HADAL_KERNEL(emulator_multicast_not_expected_bad, EmulatorParams, 64, 1) { hadal::device::multicast<2>(p); }
+HADAL_KERNEL(emulator_tile_2d, EmulatorParams, 64, 1) { hadal::device::tile<2>(p); }
+HADAL_KERNEL(emulator_tile_3d, EmulatorParams, 64, 1) { hadal::device::tile<3>(p); }
 HADAL_KERNEL(emulator_registers_good, EmulatorParams, 384, 1) { hadal::device::registers<0>(p); }
 HADAL_KERNEL(emulator_registers_sum_bad, EmulatorParams, 384, 1) { hadal::device::registers<1>(p); }
 HADAL_KERNEL(emulator_registers_uneven_bad, EmulatorParams, 384, 1) { hadal::device::registers<2>(p); }

@@ -12,8 +12,8 @@ struct EmulatorParams {
   float* out;        // [1024]
   uint32_t* words;   // [64], zero
   uint8_t* bytes;    // [4096 + 1]
-  int32_t count;
-  int32_t pad;
+  int32_t count;         // bytes of a tile
+  int32_t at[3], to[3];  // its coordinates at the load and at the store
   cuda::TensorMap load, store;
 };
 
