@@ -1,5 +1,5 @@
-// The emulator's half of the wrappers for barriers in memory, copies, clusters and registers (cuda/device).
-// Addresses of shared memory are numbers: see hazards.h.
+// The emulator's half of the wrappers for barriers in memory, copies, clusters and registers
+// (cuda/device). Addresses of shared memory are numbers: see hazards.h.
 #pragma once
 
 #include "simt/simt.h"
@@ -9,7 +9,8 @@ namespace hadal::simt {
 // mbarrier
 void barrier_init(uint32_t address, uint32_t count, Site site);
 void barrier_invalidate(uint32_t address, Site site);
-void barrier_arrive(uint32_t address, uint32_t count, uint32_t bytes, Site site);  // and expects bytes
+void barrier_arrive(uint32_t address, uint32_t count, uint32_t bytes,
+                    Site site);  // and expects bytes
 void barrier_expect(uint32_t address, uint32_t bytes, Site site);
 bool barrier_test(uint32_t address, uint32_t parity, Site site);
 void barrier_wait(uint32_t address, uint32_t parity, Site site);
@@ -20,11 +21,12 @@ void fence_proxy_async(bool global, Site site);
 struct Tile {
   const void* map;  // cuda::TensorMap
   int rank;
-  int at[5];        // innermost first
+  int at[5];  // innermost first
 };
 void tma_load(uint32_t to, const Tile& tile, uint32_t barrier, uint32_t blocks, Site site);
 void tma_store(const Tile& tile, uint32_t from, bool add, Site site);
-void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint32_t blocks, Site site);
+void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint32_t blocks,
+               Site site);
 void bulk_store(void* to, uint32_t from, uint32_t bytes, Site site);
 void bulk_commit(Site site);
 void bulk_wait(uint32_t groups, bool read_only, Site site);

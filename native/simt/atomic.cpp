@@ -12,8 +12,9 @@ std::unordered_map<uintptr_t, Elsewhere> released;
 Elsewhere all_known(const Thread& thread) {
   Known mine = Known::copy(thread.clock.known, thread.block->group->agents());
   mine.set(thread.clock.agent, thread.clock.time);
-  auto groups = thread.clock.elsewhere != nullptr ? std::make_shared<Groups>(*thread.clock.elsewhere)
-                                                  : std::make_shared<Groups>();
+  auto groups = thread.clock.elsewhere != nullptr
+                    ? std::make_shared<Groups>(*thread.clock.elsewhere)
+                    : std::make_shared<Groups>();
   (*groups)[thread.block->group->number] = mine;
   return groups;
 }
@@ -28,14 +29,19 @@ void learn(Thread& thread, const Elsewhere& what) {
 
 }  // namespace
 
-void start_atomics() { released.clear(); }
+void start_atomics() {
+  released.clear();
+}
 
 void atomic_access(const void* address, size_t bytes, AtomicUse use, Order order, Site site) {
   enter("atomic", site);
   if (!machine.options.hazards) return;
   Thread& self = *machine.now;
   const Place place = place_of("atomic", site);
-  access_memory(address, bytes, !use.write ? Access::kAtomicRead : use.read ? Access::kAtomic : Access::kAtomicWrite,
+  access_memory(address, bytes,
+                !use.write ? Access::kAtomicRead
+                : use.read ? Access::kAtomic
+                           : Access::kAtomicWrite,
                 true, place);
   Elsewhere* word = nullptr;
   const auto at = reinterpret_cast<uintptr_t>(address);

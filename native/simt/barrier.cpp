@@ -1,6 +1,7 @@
-// Barriers in shared memory (mbarrier): counts of arrivals and of bytes, phases, and the order that a phase brings.
-#include "simt/machine.h"
+// Barriers in shared memory (mbarrier): counts of arrivals and of bytes, phases, and the order that
+// a phase brings.
 #include "simt/async.h"
+#include "simt/machine.h"
 
 namespace hadal::simt {
 namespace {
@@ -37,8 +38,10 @@ void arrive(uint32_t address, uint32_t count, uint32_t bytes, const char* call, 
   barrier->bytes += bytes;
   barrier->pending -= count;
   if (barrier->pending < 0) {
-    report_problem(barrier_name(*barrier) + ": more arrivals than it counts (" + std::to_string(barrier->count) +
-                       ") in phase " + std::to_string(barrier->phase), call, site);
+    report_problem(barrier_name(*barrier) + ": more arrivals than it counts (" +
+                       std::to_string(barrier->count) + ") in phase " +
+                       std::to_string(barrier->phase),
+                   call, site);
     barrier->pending = 0;
   }
   complete_phase(*barrier, *owner);
@@ -60,7 +63,8 @@ MemoryBarrier* find_barrier(uint32_t address, const char* call, Site site, Block
   for (MemoryBarrier& barrier : block->memory_barriers) {
     if (barrier.offset != offset || !barrier.valid) continue;
     if (machine.options.hazards)  // its initialisation must be known
-      touch({&block->shadow, true, block->shared}, offset, 8, Access::kAtomicRead, place_of(call, site));
+      touch({&block->shadow, true, block->shared}, offset, 8, Access::kAtomicRead,
+            place_of(call, site));
     return &barrier;
   }
   report_problem("mbarrier used before init (shared+" + std::to_string(offset) + ")", call, site);
@@ -75,14 +79,16 @@ void complete_bytes(MemoryBarrier& barrier, Block& owner, int64_t bytes) {
 void barrier_init(uint32_t address, uint32_t count, Site site) {
   enter("barrier_init", site);
   Block& block = *machine.now->block;
-  if (address % 8 != 0) report_problem("mbarrier at an address that is no multiple of 8", "barrier_init", site);
+  if (address % 8 != 0)
+    report_problem("mbarrier at an address that is no multiple of 8", "barrier_init", site);
   if (count == 0 || count >= 1u << 20)
     report_problem("mbarrier with a count of " + std::to_string(count), "barrier_init", site);
   if (machine.options.hazards)
     access_memory(block.shared + address, 8, Access::kWrite, true, place_of("barrier_init", site));
   for (MemoryBarrier& barrier : block.memory_barriers)
     if (barrier.valid && barrier.offset == address) {
-      report_problem(barrier_name(barrier) + " initialised a second time without invalidation", "barrier_init", site);
+      report_problem(barrier_name(barrier) + " initialised a second time without invalidation",
+                     "barrier_init", site);
       barrier.valid = false;
     }
   MemoryBarrier barrier;
@@ -99,8 +105,9 @@ void barrier_invalidate(uint32_t address, Site site) {
   MemoryBarrier* barrier = find_barrier(address, "barrier_invalidate", site);
   if (barrier == nullptr) return;
   if (barrier->bytes != 0)
-    report_problem(barrier_name(*barrier) + " invalidated while it waits for " + std::to_string(barrier->bytes) +
-                       " bytes", "barrier_invalidate", site);
+    report_problem(barrier_name(*barrier) + " invalidated while it waits for " +
+                       std::to_string(barrier->bytes) + " bytes",
+                   "barrier_invalidate", site);
   barrier->valid = false;
   if (machine.options.hazards)
     access_memory(machine.now->block->shared + address, 8, Access::kWrite, true,
@@ -113,7 +120,8 @@ void barrier_arrive(uint32_t address, uint32_t count, uint32_t bytes, Site site)
 
 void barrier_expect(uint32_t address, uint32_t bytes, Site site) {
   enter("barrier_expect", site);
-  if (MemoryBarrier* barrier = find_barrier(address, "barrier_expect", site)) barrier->bytes += bytes;
+  if (MemoryBarrier* barrier = find_barrier(address, "barrier_expect", site))
+    barrier->bytes += bytes;
 }
 
 bool barrier_test(uint32_t address, uint32_t parity, Site site) {
@@ -136,7 +144,8 @@ void barrier_wait(uint32_t address, uint32_t parity, Site site) {
     wait_while(&barrier->phase, phase);
     if (barrier->phase - phase > 1)
       report_problem(barrier_name(*barrier) + ": a waiter was lapped, the barrier went on by " +
-                         std::to_string(barrier->phase - phase) + " phases before it was seen", "barrier_wait", site);
+                         std::to_string(barrier->phase - phase) + " phases before it was seen",
+                     "barrier_wait", site);
   }
   if (machine.options.hazards) barrier->given.give(machine.now->clock);
 }

@@ -1,6 +1,7 @@
-// The rules of the hazard model, cell by cell. A read must know of the last write; a write must know of the last
-// write and of every read since. Atomic accesses need no order among themselves. Through the asynchronous proxy
-// the same holds, and an ordinary write must also have been published by fence.proxy.async.
+// The rules of the hazard model, cell by cell. A read must know of the last write; a write must
+// know of the last write and of every read since. Atomic accesses need no order among themselves.
+// Through the asynchronous proxy the same holds, and an ordinary write must also have been
+// published by fence.proxy.async.
 #include <cstdio>
 
 #include "simt/machine.h"
@@ -22,7 +23,8 @@ bool knows_published(const Thread& thread, Stamp stamp, bool shared) {
   if (group_of(stamp) != group.number) return true;
   const uint32_t agent = agent_of(stamp);
   if (agent == thread.clock.agent)
-    return (shared ? thread.clock.published_time : thread.clock.published_global_time) >= time_of(stamp);
+    return (shared ? thread.clock.published_time : thread.clock.published_global_time) >=
+           time_of(stamp);
   return thread.clock.published[shared ? agent : group.first_async + agent] >= time_of(stamp);
 }
 
@@ -89,8 +91,9 @@ bool is_async_agent(Stamp stamp) {
 bool not_ready(const Now& now, Stamp stamp) {
   const Thread& thread = now.thread;
   const uint32_t group = group_of(stamp);
-  return !now.region.shared && group != 0 && group < machine.first_group && group >= machine.chain_group &&
-         machine.grid.dependent && thread.clock.known[kPreviousKernel] == 0;
+  return !now.region.shared && group != 0 && group < machine.first_group &&
+         group >= machine.chain_group && machine.grid.dependent &&
+         thread.clock.known[kPreviousKernel] == 0;
 }
 
 const char* verb_of(Access access) {
@@ -112,8 +115,9 @@ void check_last_write(const Now& now, const Cell& cell) {
   if (write == 0 || knows(now.thread, write)) return;
   if (atomic(now.access) && (write & kStampAtomic) != 0) return;
   if ((write & kStampAsync) != 0)
-    return race(now, !writes(now.access) ? "read before the copy has completed"
-                                                 : "write before the copy has completed",
+    return race(now,
+                !writes(now.access) ? "read before the copy has completed"
+                                    : "write before the copy has completed",
                 verb_of(now.access), write, true, cell.write_place, "");
   race(now, !writes(now.access) ? "read/write race" : "write/write race", verb_of(now.access),
        write, true, cell.write_place, ", and nothing orders them");
@@ -132,14 +136,16 @@ void check_reader(const Now& now, Stamp stamp, uint32_t lanes, Place place) {
       return race(now, !writes(now.access) ? "read/write race" : "write/write race",
                   verb_of(now.access), reader, true, place, ", and nothing orders them");
     if (is_async_agent(reader))
-      return race(now, "write while an asynchronous read may still be going on", verb_of(now.access),
-                  reader, false, place, "");
+      return race(now, "write while an asynchronous read may still be going on",
+                  verb_of(now.access), reader, false, place, "");
     return race(now, "read/write race", verb_of(now.access), reader, false, place,
                 ", and nothing orders them");
   }
 }
 
-bool fresh(Stamp read) { return group_of(read) >= machine.first_group; }
+bool fresh(Stamp read) {
+  return group_of(read) >= machine.first_group;
+}
 
 void check_readers(const Now& now, const Cell& cell, bool atomic_only) {
   if (cell.read == 0) return;
@@ -260,10 +266,14 @@ void touch(const Region& region, size_t offset, size_t bytes, Access access, Pla
   region.shadow->visit(offset, bytes, [&](Cell& cell, size_t at, size_t count) {
     const Now now{region, *machine.now, access, place, at, count};
     switch (access) {
-      case Access::kRead: return read_cell(now, cell);
-      case Access::kWrite: return write_cell(now, cell);
-      case Access::kAtomicRead: return forget_other_group(now, cell), check_last_write(now, cell);
-      default: return atomic_cell(now, cell);
+      case Access::kRead:
+        return read_cell(now, cell);
+      case Access::kWrite:
+        return write_cell(now, cell);
+      case Access::kAtomicRead:
+        return forget_other_group(now, cell), check_last_write(now, cell);
+      default:
+        return atomic_cell(now, cell);
     }
   });
   if (writes(access)) region.shadow->merge(offset, bytes);
@@ -271,7 +281,8 @@ void touch(const Region& region, size_t offset, size_t bytes, Access access, Pla
 
 namespace {
 
-// Whether the running thread may let the asynchronous proxy read or overwrite what was written last.
+// Whether the running thread may let the asynchronous proxy read or overwrite what was written
+// last.
 bool check_published(const Now& now, const Cell& cell) {
   const Stamp write = cell.write;
   if (not_ready(now, write)) return check_last_write(now, cell), false;
@@ -281,7 +292,8 @@ bool check_published(const Now& now, const Cell& cell) {
     return true;
   }
   if (!knows(now.thread, write)) return check_last_write(now, cell), false;
-  if ((write & kStampAsync) != 0 || knows_published(now.thread, write, now.region.shared)) return true;
+  if ((write & kStampAsync) != 0 || knows_published(now.thread, write, now.region.shared))
+    return true;
   race(now, "missing fence_proxy_async", verb_of(now.access), write, true, cell.write_place,
        " through the generic proxy");
   return false;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint32_t kStep = 64;  // capacities are multiples of it
 
-// Freed vectors by capacity, for the whole process: millions are made and dropped in a run. Never destroyed, as
-// statics that hold a Known may outlive it.
+// Freed vectors by capacity, for the whole process: millions are made and dropped in a run. Never
+// destroyed, as statics that hold a Known may outlive it.
 std::vector<std::vector<Times*>>& pool() {
   static auto* free = new std::vector<std::vector<Times*>>;
   return *free;
@@ -55,7 +55,8 @@ Known Known::copy(const Known& from, uint32_t agents) {
 
 void Known::join(const Known& other) {
   if (other.times_ == nullptr || other.times_ == times_) return;
-  if (times_ == nullptr || times_->size < other.times_->size) *this = copy(*this, other.times_->size);
+  if (times_ == nullptr || times_->size < other.times_->size)
+    *this = copy(*this, other.times_->size);
   uint32_t* to = times_->at;
   const uint32_t* from = other.times_->at;
   for (uint32_t i = 0; i < other.times_->size; ++i) to[i] = to[i] < from[i] ? from[i] : to[i];

@@ -1,7 +1,7 @@
-// Who knows what has happened. Within a group (a cluster's blocks, mostly one block) every agent has a number and
-// a time that grows when it releases something; knowledge of a group is a vector of times, shared and never
-// changed once it is handed out, so that a barrier costs one vector and not one a thread. What is known of
-// other groups of the grid hangs beside it and is mostly absent.
+// Who knows what has happened. Within a group (a cluster's blocks, mostly one block) every agent
+// has a number and a time that grows when it releases something; knowledge of a group is a vector
+// of times, shared and never changed once it is handed out, so that a barrier costs one vector and
+// not one a thread. What is known of other groups of the grid hangs beside it and is mostly absent.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,9 @@ struct Times {
 class Known {
  public:
   Known() = default;
-  Known(const Known& other) : times_(other.times_) { if (times_) ++times_->references; }
+  Known(const Known& other) : times_(other.times_) {
+    if (times_) ++times_->references;
+  }
   Known(Known&& other) noexcept : times_(std::exchange(other.times_, nullptr)) {}
   Known& operator=(Known other) noexcept { return std::swap(times_, other.times_), *this; }
   ~Known() { release(); }
@@ -39,7 +41,7 @@ class Known {
   void set(uint32_t agent, uint32_t time) {
     if (times_->at[agent] < time) times_->at[agent] = time;
   }
-  void join(const Known& other);             // into this one, which is not shared
+  void join(const Known& other);  // into this one, which is not shared
   bool covers(const Known& other) const;
   // What both know: one of the two if it covers the other.
   static Known united(const Known& a, const Known& b);
@@ -57,8 +59,9 @@ Elsewhere united(const Elsewhere& a, const Elsewhere& b);
 // A thread's.
 struct Clock {
   uint32_t agent = 0;
-  uint32_t time = 1;            // accesses from now on
-  // Up to where its own are published to the asynchronous proxy: in shared memory, in global memory.
+  uint32_t time = 1;  // accesses from now on
+  // Up to where its own are published to the asynchronous proxy: in shared memory, in global
+  // memory.
   uint32_t published_time = 0, published_global_time = 0;
   Known known, published;  // of its group; published in global memory: at agent + agents of threads
   Elsewhere elsewhere;

@@ -1,5 +1,5 @@
-// Clusters: blocks that reach into each other's shared memory, and their common barrier; registers that warps hand
-// to one another.
+// Clusters: blocks that reach into each other's shared memory, and their common barrier; registers
+// that warps hand to one another.
 #include <algorithm>
 
 #include "simt/async.h"
@@ -18,8 +18,12 @@ uint32_t threads_of(const Group& group) {
 
 }  // namespace
 
-uint32_t cluster_rank() { return machine.now->block->rank; }
-uint32_t cluster_size() { return static_cast<uint32_t>(machine.now->block->group->blocks.size()); }
+uint32_t cluster_rank() {
+  return machine.now->block->rank;
+}
+uint32_t cluster_size() {
+  return static_cast<uint32_t>(machine.now->block->group->blocks.size());
+}
 
 void cluster_arrive(Site site) {
   enter("cluster_arrive", site);
@@ -27,7 +31,8 @@ void cluster_arrive(Site site) {
   Group& group = *self.block->group;
   Barrier& barrier = group.cluster;
   if (self.cluster_arrived)
-    return report_problem("arrives at the cluster's barrier a second time without waiting", "cluster_arrive", site);
+    return report_problem("arrives at the cluster's barrier a second time without waiting",
+                          "cluster_arrive", site);
   self.cluster_arrived = true;
   self.cluster_generation = barrier.generation;
   if (machine.options.hazards) {
@@ -46,7 +51,8 @@ void cluster_wait(Site site) {
   Thread& self = *machine.now;
   Barrier& barrier = self.block->group->cluster;
   if (!self.cluster_arrived)
-    return report_problem("waits at the cluster's barrier without having arrived", "cluster_wait", site);
+    return report_problem("waits at the cluster's barrier without having arrived", "cluster_wait",
+                          site);
   self.waits_for = "the cluster's barrier";
   wait_while(&barrier.generation, self.cluster_generation);
   self.cluster_arrived = false;
@@ -55,8 +61,9 @@ void cluster_wait(Site site) {
 
 uint32_t map_shared(uint32_t address, uint32_t rank, Site site) {
   if (rank >= cluster_size())
-    report_problem("block " + std::to_string(rank) + " of a cluster of " + std::to_string(cluster_size()), "map_shared",
-                   site);
+    report_problem(
+        "block " + std::to_string(rank) + " of a cluster of " + std::to_string(cluster_size()),
+        "map_shared", site);
   return (rank + 1) << 24 | (address & 0xffffff);
 }
 
@@ -64,13 +71,16 @@ uint8_t* map_pointer(const void* pointer, uint32_t rank, Site site) {
   return shared_pointer(map_shared(shared_offset(pointer), rank, site));
 }
 
-void store_async(uint32_t to, const void* value, uint32_t bytes, uint32_t barrier_address, Site site) {
+void store_async(uint32_t to, const void* value, uint32_t bytes, uint32_t barrier_address,
+                 Site site) {
   enter("store_async", site);
   Block *owner = nullptr, *target = machine.now->block;
-  if (to >> 24 > 0 && to >> 24 <= target->group->blocks.size()) target = target->group->blocks[(to >> 24) - 1];
+  if (to >> 24 > 0 && to >> 24 <= target->group->blocks.size())
+    target = target->group->blocks[(to >> 24) - 1];
   MemoryBarrier* barrier = find_barrier(barrier_address, "store_async", site, &owner);
   if (barrier == nullptr) return;
-  if (owner != target) report_problem("the barrier lies in another block than the bytes", "store_async", site);
+  if (owner != target)
+    report_problem("the barrier lies in another block than the bytes", "store_async", site);
   const Place place = place_of("store_async", site);
   uint8_t* at = shared_pointer(to);
   if (machine.options.hazards) {
@@ -78,27 +88,31 @@ void store_async(uint32_t to, const void* value, uint32_t bytes, uint32_t barrie
     if (!find_memory(at, bytes, true, place, &found)) return;
     if (!check_alive(*target)) return;
     barrier->last_copy = static_cast<uint32_t>(barrier->phase + 1);
-    touch_async(found.region, found.offset, bytes, true, barrier->agent, static_cast<uint32_t>(barrier->phase + 1),
-                place);
+    touch_async(found.region, found.offset, bytes, true, barrier->agent,
+                static_cast<uint32_t>(barrier->phase + 1), place);
   }
   std::fill_n(at, bytes, uint8_t{0xff});
   uint64_t stored[2] = {};
   std::memcpy(stored, value, bytes);
   const uint64_t low = stored[0], high = stored[1];
   after_ticks(1 + machine.next_random() % 32, [=] {
-    if (std::none_of(machine.groups.begin(), machine.groups.end(), [&](auto& g) { return g.get() == target->group; })) return;
+    if (std::none_of(machine.groups.begin(), machine.groups.end(),
+                     [&](auto& g) { return g.get() == target->group; }))
+      return;
     const uint64_t both[2] = {low, high};
     std::memcpy(at, both, bytes);
     complete_bytes(*barrier, *owner, bytes);
   });
 }
 
-// A block must not end while another may still reach into its memory: when it does, it must know of all that did.
+// A block must not end while another may still reach into its memory: when it does, it must know of
+// all that did.
 bool check_alive(const Block& owner) {
   const Thread& self = *machine.now;
   if (owner.live > 0) return true;
   report_problem("reaches into the shared memory of block " + std::to_string(owner.rank) +
-                     " of the cluster, which has ended", self.call, self.site);
+                     " of the cluster, which has ended",
+                 self.call, self.site);
   return false;
 }
 
@@ -115,13 +129,15 @@ void start_cluster(Block& block) {
   block.exits.clear();
   block.visits.clear();
   const uint32_t threads = static_cast<uint32_t>((block.threads.size() + 127) / 128 * 128);
-  block.registers.assign((block.threads.size() + 31) / 32, std::min(kRegisters / threads / 8 * 8, 248u));
+  block.registers.assign((block.threads.size() + 31) / 32,
+                         std::min(kRegisters / threads / 8 * 8, 248u));
 }
 
 void end_cluster_thread(Thread& thread) {
   Block& block = *thread.block;
   if (thread.cluster_arrived)
-    report_problem("ends between its arrival at the cluster's barrier and the wait", thread.call, thread.site);
+    report_problem("ends between its arrival at the cluster's barrier and the wait", thread.call,
+                   thread.site);
   if (machine.options.hazards)
     block.exits.add(thread.clock, block.group->agents(), block.group->first_async);
 }
@@ -130,16 +146,21 @@ void end_cluster_block(Block& block) {
   const std::string name = "block " + std::to_string(block.index.x);
   for (const MemoryBarrier& barrier : block.memory_barriers)
     if (barrier.last_copy > block.exits.known[barrier.agent])
-      problem(name + " ends without having waited for a copy into its shared memory (mbarrier at shared+" +
-                  std::to_string(barrier.offset) + ", tx " + std::to_string(barrier.bytes) + ")",
-              "ends during copies");
+      problem(
+          name +
+              " ends without having waited for a copy into its shared memory (mbarrier at shared+" +
+              std::to_string(barrier.offset) + ", tx " + std::to_string(barrier.bytes) + ")",
+          "ends during copies");
   for (size_t w = 0; w < block.registers.size(); ++w)
     if (block.registers[w] != block.registers[w / 4 * 4])
-      return problem(name + ": the warps of warpgroup " + std::to_string(w / 4) + " end with different counts of registers",
+      return problem(name + ": the warps of warpgroup " + std::to_string(w / 4) +
+                         " end with different counts of registers",
                      "registers");
   for (const auto& [agent, time] : block.visits)
     if (block.exits.known[agent] < time)
-      return problem(name + " ends while a peer of the cluster may still reach into its shared memory: nothing orders the two",
+      return problem(name +
+                         " ends while a peer of the cluster may still reach into its shared "
+                         "memory: nothing orders the two",
                      "early exit");
 }
 
@@ -150,10 +171,13 @@ void set_registers(uint32_t count, bool more, Site site) {
   Block& block = *self.block;
   uint32_t& mine = block.registers[self.warp()];
   if (count % 8 != 0 || count < 24 || count > 256)
-    return report_problem(std::to_string(count) + " registers: expected a multiple of 8 from 24 to 256", call, site);
+    return report_problem(
+        std::to_string(count) + " registers: expected a multiple of 8 from 24 to 256", call, site);
   if (self.lane() != 0) return converge(call, site);  // once a warp
   if (more ? count < mine : count > mine)
-    report_problem(std::to_string(count) + " registers from " + std::to_string(mine) + ": the wrong direction", call, site);
+    report_problem(
+        std::to_string(count) + " registers from " + std::to_string(mine) + ": the wrong direction",
+        call, site);
   const auto used = [&] {
     uint32_t sum = 0;
     for (const uint32_t warp : block.registers) sum += warp * 32;

@@ -1,5 +1,6 @@
-// The copy engine: bulk copies and tiles of tensor maps between global and shared memory. The hazard model sees a
-// copy when it is issued; its bytes move at a random later tick, and until then the target holds 0xff.
+// The copy engine: bulk copies and tiles of tensor maps between global and shared memory. The
+// hazard model sees a copy when it is issued; its bytes move at a random later tick, and until then
+// the target holds 0xff.
 #include <algorithm>
 #include <unordered_map>
 
@@ -13,10 +14,11 @@ namespace {
 // What a thread has issued from shared to global memory.
 struct Stores {
   uint32_t read_agent = 0, write_agent = 0;
-  uint32_t committed = 0;       // groups
-  uint32_t open = 0;            // copies in the group that is not committed yet
-  uint32_t read_known = 0;      // groups whose reads the thread has waited for
-  std::vector<uint32_t> left;   // copies of each group that have not happened; the last is the open one
+  uint32_t committed = 0;   // groups
+  uint32_t open = 0;        // copies in the group that is not committed yet
+  uint32_t read_known = 0;  // groups whose reads the thread has waited for
+  std::vector<uint32_t>
+      left;  // copies of each group that have not happened; the last is the open one
   uint64_t changes = 0;
 };
 std::unordered_map<uint32_t, std::shared_ptr<Stores>> stores;  // by slot
@@ -34,10 +36,13 @@ Stores& stores_of(Thread& thread) {
 }
 
 bool alive(uint32_t group) {
-  return std::any_of(machine.groups.begin(), machine.groups.end(), [&](auto& g) { return g->number == group; });
+  return std::any_of(machine.groups.begin(), machine.groups.end(),
+                     [&](auto& g) { return g->number == group; });
 }
 
-uint64_t delay() { return 1 + machine.next_random() % 64; }
+uint64_t delay() {
+  return 1 + machine.next_random() % 64;
+}
 
 // One contiguous piece of a copy.
 struct Piece {
@@ -46,7 +51,8 @@ struct Piece {
   uint32_t bytes;
 };
 
-// The rows of a tile, 16 bytes at a time where a swizzle parts them. `base`: of the tile in shared memory.
+// The rows of a tile, 16 bytes at a time where a swizzle parts them. `base`: of the tile in shared
+// memory.
 template <typename Fn>
 void for_pieces(const EncodedMap& map, const Tile& tile, uint32_t base, const Fn& fn) {
   const uint32_t row_bytes = map.row_bytes(), step = map.swizzle != 0 ? 16 : row_bytes;
@@ -64,11 +70,13 @@ void for_pieces(const EncodedMap& map, const Tile& tile, uint32_t base, const Fn
       // The inner edge may cut a piece.
       const int64_t first = int64_t{tile.at[0]} * map.element_bytes + i;
       const int64_t end = static_cast<int64_t>(map.extent(0)) * map.element_bytes;
-      const int64_t from = std::clamp<int64_t>(-first, 0, step), to = std::clamp<int64_t>(end - first, 0, step);
+      const int64_t from = std::clamp<int64_t>(-first, 0, step),
+                    to = std::clamp<int64_t>(end - first, 0, step);
       const uint32_t shared = swizzled(base + row * row_bytes + i, map.swizzle);
       const auto piece = [&](int64_t a, int64_t b, bool in) {
         if (a < b)
-          fn(Piece{in ? start + first + a : nullptr, shared + static_cast<uint32_t>(a), static_cast<uint32_t>(b - a)});
+          fn(Piece{in ? start + first + a : nullptr, shared + static_cast<uint32_t>(a),
+                   static_cast<uint32_t>(b - a)});
       };
       if (!inside || from >= to) {
         piece(0, step, false);
@@ -84,18 +92,21 @@ void for_pieces(const EncodedMap& map, const Tile& tile, uint32_t base, const Fn
 const EncodedMap* checked_map(const Tile& tile, uint32_t shared, const char* call, Site site) {
   const EncodedMap* map = decode_map(tile.map);
   if (map == nullptr) {
-    report_problem("no tensor map at this address (a parameter made by encode_tensor_map?)", call, site);
+    report_problem("no tensor map at this address (a parameter made by encode_tensor_map?)", call,
+                   site);
     return nullptr;
   }
   if (map->rank != tile.rank) {
     report_problem("a tensor map of " + std::to_string(map->rank) + " dimensions, the call has " +
-                       std::to_string(tile.rank) + " coordinates", call, site);
+                       std::to_string(tile.rank) + " coordinates",
+                   call, site);
     return nullptr;
   }
   const uint32_t alignment = map->swizzle == 0 ? 128 : 128u << map->swizzle;
   if ((shared & 0xffffff) % alignment != 0)
-    report_problem("a tile at shared+" + std::to_string(shared & 0xffffff) + ": its swizzle wants a multiple of " +
-                       std::to_string(alignment), call, site);
+    report_problem("a tile at shared+" + std::to_string(shared & 0xffffff) +
+                       ": its swizzle wants a multiple of " + std::to_string(alignment),
+                   call, site);
   return map;
 }
 
@@ -103,18 +114,21 @@ const EncodedMap* checked_map(const Tile& tile, uint32_t shared, const char* cal
 MemoryBarrier* counting_barrier(uint32_t address, const char* call, Site site, Block** owner) {
   MemoryBarrier* barrier = find_barrier(address, call, site, owner);
   if (barrier != nullptr && !barrier->published)
-    report_problem("mbarrier initialised without fence_barrier_init before a copy uses it", call, site);
+    report_problem("mbarrier initialised without fence_barrier_init before a copy uses it", call,
+                   site);
   return barrier;
 }
 
-// The bytes of a finished copy count in the phase that was current when it was issued, or somebody miscounted.
+// The bytes of a finished copy count in the phase that was current when it was issued, or somebody
+// miscounted.
 void arrive_bytes(Block* owner, uint32_t offset, uint64_t phase, uint32_t bytes, Place place) {
   for (MemoryBarrier& barrier : owner->memory_barriers) {
     if (barrier.offset != offset || !barrier.valid) continue;
     if (barrier.phase != phase)
-      problem("wrong transaction bytes: a copy of phase " + std::to_string(phase) + " ends in phase " +
-                  std::to_string(barrier.phase) + " of mbarrier at shared+" + std::to_string(offset) +
-                  ": fewer bytes were expected than were copied, " + describe(place),
+      problem("wrong transaction bytes: a copy of phase " + std::to_string(phase) +
+                  " ends in phase " + std::to_string(barrier.phase) + " of mbarrier at shared+" +
+                  std::to_string(offset) + ": fewer bytes were expected than were copied, " +
+                  describe(place),
               "transaction bytes", place);
     return complete_bytes(barrier, *owner, bytes);
   }
@@ -128,18 +142,20 @@ struct Target {
 };
 
 // What both loads do at their issue for one block: the rules, the poison, the barrier's phase.
-bool issue_load(Block& block, uint32_t to, uint32_t barrier_offset, uint32_t bytes, const char* call, Site site,
-                std::vector<Target>& targets, MemoryBarrier** counted) {
+bool issue_load(Block& block, uint32_t to, uint32_t barrier_offset, uint32_t bytes,
+                const char* call, Site site, std::vector<Target>& targets,
+                MemoryBarrier** counted) {
   const Place place = place_of(call, site);
   Block* owner = nullptr;
   MemoryBarrier* barrier =
       counting_barrier((block.rank + 1) << 24 | barrier_offset, call, site, &owner);
   Found found;
-  if (barrier == nullptr || !find_memory(block.shared + to, bytes, true, place, &found)) return false;
+  if (barrier == nullptr || !find_memory(block.shared + to, bytes, true, place, &found))
+    return false;
   if (machine.options.hazards) {
     if (!check_alive(block)) return false;
-    touch_async(found.region, found.offset, bytes, true, barrier->agent, static_cast<uint32_t>(barrier->phase + 1),
-                place);
+    touch_async(found.region, found.offset, bytes, true, barrier->agent,
+                static_cast<uint32_t>(barrier->phase + 1), place);
   }
   std::fill_n(block.shared + to, bytes, uint8_t{0xff});
   barrier->last_copy = static_cast<uint32_t>(barrier->phase + 1);
@@ -152,8 +168,8 @@ bool read_global(const uint8_t* from, uint32_t bytes, const MemoryBarrier& barri
   Found found;
   if (!find_memory(from, bytes, false, place, &found)) return false;
   if (machine.options.hazards)
-    touch_async(found.region, found.offset, bytes, false, barrier.agent, static_cast<uint32_t>(barrier.phase + 1),
-                place);
+    touch_async(found.region, found.offset, bytes, false, barrier.agent,
+                static_cast<uint32_t>(barrier.phase + 1), place);
   return true;
 }
 
@@ -161,7 +177,8 @@ bool write_global(uint8_t* to, uint32_t bytes, const Stores& mine, Place place) 
   Found found;
   if (!find_memory(to, bytes, true, place, &found)) return false;
   if (machine.options.hazards)
-    touch_async(found.region, found.offset, bytes, true, mine.write_agent, mine.committed + 1, place);
+    touch_async(found.region, found.offset, bytes, true, mine.write_agent, mine.committed + 1,
+                place);
   return true;
 }
 
@@ -169,7 +186,8 @@ bool read_shared(uint32_t from, uint32_t bytes, const Stores& mine, Place place)
   Found found;
   if (!find_memory(machine.now->block->shared + from, bytes, false, place, &found)) return false;
   if (machine.options.hazards)
-    touch_async(found.region, found.offset, bytes, false, mine.read_agent, mine.committed + 1, place);
+    touch_async(found.region, found.offset, bytes, false, mine.read_agent, mine.committed + 1,
+                place);
   return true;
 }
 
@@ -182,7 +200,9 @@ std::vector<Block*> blocks_of(uint32_t mask, const char* call, Site site) {
     if (rank < self->group->blocks.size()) {
       blocks.push_back(self->group->blocks[rank]);
     } else {
-      report_problem("multicast to block " + std::to_string(rank) + ", which the cluster does not have", call, site);
+      report_problem(
+          "multicast to block " + std::to_string(rank) + ", which the cluster does not have", call,
+          site);
     }
   }
   return blocks;
@@ -213,7 +233,8 @@ void tma_load(uint32_t to, const Tile& tile, uint32_t barrier, uint32_t mask, Si
   const Place place = place_of("tma_load", site);
   bool readable = true;
   for_pieces(*map, tile, to, [&](const Piece& piece) {
-    if (piece.global != nullptr) readable = readable && read_global(piece.global, piece.bytes, *counted, place);
+    if (piece.global != nullptr)
+      readable = readable && read_global(piece.global, piece.bytes, *counted, place);
   });
   const uint32_t number = machine.now->block->group->number;
   after_ticks(delay(), [map = *map, tile, to, targets, place, number, readable] {
@@ -242,7 +263,8 @@ void tma_store(const Tile& tile, uint32_t from, bool add, Site site) {
   if (!read_shared(from, map->bytes(), mine, place)) return;
   bool writable = true;
   for_pieces(*map, tile, from, [&](const Piece& piece) {
-    if (piece.global != nullptr) writable = writable && write_global(piece.global, piece.bytes, mine, place);
+    if (piece.global != nullptr)
+      writable = writable && write_global(piece.global, piece.bytes, mine, place);
   });
   if (!writable) return;
   uint8_t* shared = machine.now->block->shared;
@@ -268,14 +290,17 @@ namespace {
 
 void check_bulk(const void* global, uint32_t shared, uint32_t bytes, const char* call, Site site) {
   if (bytes % 16 != 0 || bytes == 0)
-    report_problem("a bulk copy of " + std::to_string(bytes) + " bytes: expected a multiple of 16", call, site);
+    report_problem("a bulk copy of " + std::to_string(bytes) + " bytes: expected a multiple of 16",
+                   call, site);
   if (reinterpret_cast<uintptr_t>(global) % 16 != 0 || shared % 16 != 0)
-    report_problem("misaligned access: a bulk copy wants addresses that are multiples of 16", call, site);
+    report_problem("misaligned access: a bulk copy wants addresses that are multiples of 16", call,
+                   site);
 }
 
 }  // namespace
 
-void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint32_t mask, Site site) {
+void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, uint32_t mask,
+               Site site) {
   enter("bulk_load", site);
   check_bulk(from, to, bytes, "bulk_load", site);
   std::vector<Target> targets;
@@ -283,7 +308,8 @@ void bulk_load(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier, 
   for (Block* block : blocks_of(mask, "bulk_load", site))
     issue_load(*block, to, barrier, bytes, "bulk_load", site, targets, &counted);
   const Place place = place_of("bulk_load", site);
-  if (targets.empty() || !read_global(static_cast<const uint8_t*>(from), bytes, *counted, place)) return;
+  if (targets.empty() || !read_global(static_cast<const uint8_t*>(from), bytes, *counted, place))
+    return;
   const uint32_t number = machine.now->block->group->number;
   after_ticks(delay(), [=] {
     if (!alive(number)) return;
@@ -299,7 +325,9 @@ void bulk_store(void* to, uint32_t from, uint32_t bytes, Site site) {
   check_bulk(to, from, bytes, "bulk_store", site);
   Stores& mine = stores_of(*machine.now);
   const Place place = place_of("bulk_store", site);
-  if (!read_shared(from, bytes, mine, place) || !write_global(static_cast<uint8_t*>(to), bytes, mine, place)) return;
+  if (!read_shared(from, bytes, mine, place) ||
+      !write_global(static_cast<uint8_t*>(to), bytes, mine, place))
+    return;
   const uint8_t* shared = machine.now->block->shared + from;
   start_store(mine, [=] { std::memcpy(to, shared, bytes); });
 }
@@ -317,7 +345,8 @@ void bulk_wait(uint32_t groups, bool read_only, Site site) {
   Thread& self = *machine.now;
   Stores& mine = stores_of(self);
   const uint32_t done = mine.committed > groups ? mine.committed - groups : 0;
-  while (std::any_of(mine.left.begin(), mine.left.begin() + done, [](uint32_t left) { return left > 0; }))
+  while (std::any_of(mine.left.begin(), mine.left.begin() + done,
+                     [](uint32_t left) { return left > 0; }))
     wait_while(&mine.changes, mine.changes);
   mine.read_known = std::max(mine.read_known, done);
   if (!machine.options.hazards) return;
@@ -325,14 +354,17 @@ void bulk_wait(uint32_t groups, bool read_only, Site site) {
   if (!read_only) learn(self, mine.write_agent, done);
 }
 
-void start_copies() { stores.clear(); }
+void start_copies() {
+  stores.clear();
+}
 
 void end_copies(Thread& thread) {
   const auto found = stores.find(thread.slot);
   if (found == stores.end()) return;
   const Stores& mine = *found->second;
   if (machine.options.hazards && (mine.open > 0 || mine.read_known < mine.committed))
-    report_problem("ends without waiting for its bulk stores, which still read shared memory", thread.call, thread.site);
+    report_problem("ends without waiting for its bulk stores, which still read shared memory",
+                   thread.call, thread.site);
   stores.erase(found);
 }
 
@@ -345,7 +377,8 @@ bool async_read(uint32_t address, uint32_t bytes, uint32_t ticket, const char* c
   const Place place = place_of(call, site);
   Found found;
   if (!find_memory(shared_pointer(address), bytes, false, place, &found)) return false;
-  if (machine.options.hazards) touch_async(found.region, found.offset, bytes, false, stream, ticket, place);
+  if (machine.options.hazards)
+    touch_async(found.region, found.offset, bytes, false, stream, ticket, place);
   return true;
 }
 

@@ -53,7 +53,9 @@ struct Fibers::Fiber {
   ~Fiber() { std::free(stack); }
 };
 
-void Fibers::FiberDeleter::operator()(Fiber* fiber) const { delete fiber; }
+void Fibers::FiberDeleter::operator()(Fiber* fiber) const {
+  delete fiber;
+}
 
 void Fibers::run() {
   running->entry_(running->current_);
@@ -102,7 +104,9 @@ void Fibers::resume(size_t index) {
   hadal_simt_switch(&scheduler_, fibers_[index]->pointer);
 }
 
-void Fibers::yield() { hadal_simt_switch(&fibers_[current_]->pointer, scheduler_); }
+void Fibers::yield() {
+  hadal_simt_switch(&fibers_[current_]->pointer, scheduler_);
+}
 
 #endif
 

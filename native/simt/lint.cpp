@@ -1,6 +1,6 @@
-// Lint: how many sectors of global memory and passes over shared memory's banks the warps' loads and stores take.
-// Lanes run one after another here, so the n-th execution of an instruction by each lane of a warp is taken for
-// one access of the warp: right where lanes do not diverge.
+// Lint: how many sectors of global memory and passes over shared memory's banks the warps' loads
+// and stores take. Lanes run one after another here, so the n-th execution of an instruction by
+// each lane of a warp is taken for one access of the warp: right where lanes do not diverge.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -41,7 +41,8 @@ uint64_t bank_passes(const WarpAccess& access) {
     std::vector<uint64_t> words;
     for (uint32_t lane = first; lane < first + lanes_at_once; ++lane)
       if ((access.lanes >> lane & 1) != 0)
-        for (uint32_t i = 0; i < std::max(access.bytes, 4u); i += 4) words.push_back(access.address[lane] / 4 + i / 4);
+        for (uint32_t i = 0; i < std::max(access.bytes, 4u); i += 4)
+          words.push_back(access.address[lane] / 4 + i / 4);
     std::sort(words.begin(), words.end());
     words.erase(std::unique(words.begin(), words.end()), words.end());
     uint64_t by_bank[32] = {};
@@ -55,14 +56,16 @@ uint64_t sectors(const WarpAccess& access) {
   std::vector<uint64_t> all;
   for (uint32_t lane = 0; lane < 32; ++lane)
     if ((access.lanes >> lane & 1) != 0)
-      for (uint64_t at = access.address[lane] / 32; at <= (access.address[lane] + access.bytes - 1) / 32; ++at)
+      for (uint64_t at = access.address[lane] / 32;
+           at <= (access.address[lane] + access.bytes - 1) / 32; ++at)
         all.push_back(at);
   std::sort(all.begin(), all.end());
   return static_cast<uint64_t>(std::unique(all.begin(), all.end()) - all.begin());
 }
 
 void close(const WarpAccess& access, Sums& to) {
-  const uint64_t bytes = uint64_t{access.bytes} * static_cast<uint32_t>(__builtin_popcount(access.lanes));
+  const uint64_t bytes =
+      uint64_t{access.bytes} * static_cast<uint32_t>(__builtin_popcount(access.lanes));
   const uint64_t unit = to.shared ? 128 : 32;
   const uint64_t cost = to.shared ? bank_passes(access) : sectors(access);
   ++to.warps;
@@ -82,7 +85,8 @@ void print_lint() {
   std::printf("%-36s %-34s %10s %10s %10s\n", "kernel", "line", "accesses", "cost", "ideal");
   for (const LintRow& row : take_lint())
     std::printf("%-36s %-34s %10llu %10llu %10llu %s\n", row.kernel.c_str(), row.place.c_str(),
-                static_cast<unsigned long long>(row.warps), static_cast<unsigned long long>(row.cost),
+                static_cast<unsigned long long>(row.warps),
+                static_cast<unsigned long long>(row.cost),
                 static_cast<unsigned long long>(row.ideal), row.shared ? "bank passes" : "sectors");
 }
 
@@ -121,7 +125,8 @@ std::vector<LintRow> take_lint() {
     rows.push_back({sum.kernel, describe(sum.place), sum.shared, sum.warps, sum.cost, sum.ideal});
   sums.clear();
   std::sort(rows.begin(), rows.end(), [](const LintRow& a, const LintRow& b) {
-    return a.cost - a.ideal != b.cost - b.ideal ? a.cost - a.ideal > b.cost - b.ideal : a.place < b.place;
+    return a.cost - a.ideal != b.cost - b.ideal ? a.cost - a.ideal > b.cost - b.ideal
+                                                : a.place < b.place;
   });
   return rows;
 }

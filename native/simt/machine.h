@@ -1,5 +1,5 @@
-// The emulated machine: blocks that live now, their threads, and who waits for what. Shared by the files of this
-// folder only; one machine a process, and all of it on one OS thread.
+// The emulated machine: blocks that live now, their threads, and who waits for what. Shared by the
+// files of this folder only; one machine a process, and all of it on one OS thread.
 #pragma once
 
 #include <deque>
@@ -18,11 +18,12 @@
 namespace hadal::simt {
 
 constexpr uint32_t kSharedMax = 227 * 1024;
-constexpr size_t kSharedWindow = 4 << 20;  // address space of a block's shared memory; what lies around is a mistake
-constexpr size_t kSharedStart = 1 << 20;   // in the window
-constexpr uint32_t kPlaces = 64;           // blocks that live at one time
-constexpr uint32_t kPreviousKernel = 0;    // an agent: time 1 is known after wait_for_previous_kernel
-constexpr uint32_t kFirstThread = 32;      // agents of threads: 32 · (1 + warp in the group) + lane
+// Address space of a block's shared memory; what lies around it is a mistake.
+constexpr size_t kSharedWindow = 4 << 20;
+constexpr size_t kSharedStart = 1 << 20;  // in the window
+constexpr uint32_t kPlaces = 64;          // blocks that live at one time
+constexpr uint32_t kPreviousKernel = 0;  // an agent: time 1 is known after wait_for_previous_kernel
+constexpr uint32_t kFirstThread = 32;    // agents of threads: 32 · (1 + warp in the group) + lane
 
 struct Block;
 struct Group;
@@ -64,7 +65,7 @@ struct Meeting {
 // An mbarrier object.
 struct MemoryBarrier {
   uint32_t offset = 0;
-  uint32_t agent = 0;    // its phase is the agent's time: what copies that it counts have written
+  uint32_t agent = 0;  // its phase is the agent's time: what copies that it counts have written
   uint32_t count = 0;
   int64_t pending = 0, bytes = 0;  // arrivals and bytes that the phase still waits for
   uint64_t phase = 0;
@@ -81,6 +82,7 @@ struct Barrier {
   uint32_t arrived = 0, expected = 0;
   Site site{"", 0};
   std::vector<uint32_t> lanes;  // by warp, who has come
+  std::vector<Site> sites;      // by warp, from where
   uint32_t time = 0;
   Gathered gathered, given;
 };
@@ -90,7 +92,6 @@ struct Block {
   uint32_t place = 0, rank = 0;
   Extent index;
   uint32_t live = 0;
-  bool waited_for_previous = false;
   uint8_t* shared = nullptr;
   Shadow shadow;
   std::vector<Thread> threads;
@@ -100,15 +101,16 @@ struct Block {
   std::vector<uint32_t> tensor_streams;  // agents by warp; 0: none yet
   std::vector<uint32_t> registers;       // a thread's, by warp
   uint64_t registers_freed = 0;
-  Gathered exits;                        // what its threads knew when they ended
-  std::map<uint32_t, uint32_t> visits;   // agents of other blocks that reached into its memory, and when
+  Gathered exits;  // what its threads knew when they ended
+  // Agents of other blocks that reached into its memory, and when.
+  std::map<uint32_t, uint32_t> visits;
 };
 
 // What an agent that is no thread is called in reports.
 struct AsyncAgent {
-  const char* reads;   // "a wgmma", "a bulk store"
+  const char* reads;  // "a wgmma", "a bulk store"
   const char* writes;
-  uint32_t owner;      // thread in the group or barrier's shared offset
+  uint32_t owner;  // thread in the group or barrier's shared offset
 };
 
 // The blocks of one cluster, or one block.
@@ -136,21 +138,23 @@ struct Pending {
 struct Machine {
   Fibers fibers;
   const Registered* kernel = nullptr;
-  const void* params = nullptr;
+  alignas(128) char params[32764 / 4 * 4];
   Grid grid;
   Options options;
   Report report;
-  std::vector<Block> blocks;                    // by place
-  std::vector<std::unique_ptr<Group>> groups;   // that live
+  std::vector<Block> blocks;                   // by place
+  std::vector<std::unique_ptr<Group>> groups;  // that live
   std::vector<uint32_t> free_places;
   std::vector<Thread*> by_slot;
   Thread* now = nullptr;  // null outside kernels
   std::vector<Pending> pending;
   uint64_t tick = 0;
+  bool waited_for_previous = false;  // a block of this launch
   uint64_t random = 1;
-  uint32_t next_group = 1;    // numbers are never used again in a process
-  uint32_t first_group = 1;   // of this launch
-  uint32_t chain_group = 1;   // first of the earliest launch that may still be running when this one starts
+  uint32_t next_group = 1;   // numbers are never used again in a process
+  uint32_t first_group = 1;  // of this launch
+  uint32_t chain_group =
+      1;  // first of the earliest launch that may still be running when this one starts
   Readers readers;
 
   uint64_t next_random() {
@@ -172,7 +176,8 @@ void wait_while(const uint64_t* watched, uint64_t unlike);
 void enter(const char* call, Site site);
 void after_ticks(uint64_t ticks, std::function<void()> happen);
 
-// Whether the running thread knows of what the stamp says; `published`: and it reached the asynchronous proxy.
+// Whether the running thread knows of what the stamp says; `published`: and it reached the
+// asynchronous proxy.
 bool knows(const Thread& thread, Stamp stamp);
 bool knows_published(const Thread& thread, Stamp stamp, bool shared);
 // The running thread learns that an agent of its group has come so far.
@@ -218,11 +223,18 @@ bool check_alive(const Block& owner);
 
 // cells.cpp: what the running thread does, at `place`, to `bytes` at `offset` of a region.
 enum class Access { kRead, kWrite, kAtomic, kAtomicRead, kAtomicWrite };
-constexpr bool writes(Access access) { return access != Access::kRead && access != Access::kAtomicRead; }
-constexpr bool reads(Access access) { return access != Access::kWrite && access != Access::kAtomicWrite; }
-constexpr bool atomic(Access access) { return access >= Access::kAtomic; }
+constexpr bool writes(Access access) {
+  return access != Access::kRead && access != Access::kAtomicRead;
+}
+constexpr bool reads(Access access) {
+  return access != Access::kWrite && access != Access::kAtomicWrite;
+}
+constexpr bool atomic(Access access) {
+  return access >= Access::kAtomic;
+}
 void touch(const Region& region, size_t offset, size_t bytes, Access access, Place place);
-// The same through the asynchronous proxy: issued by the running thread, done by `agent` at its `time`.
+// The same through the asynchronous proxy: issued by the running thread, done by `agent` at its
+// `time`.
 void touch_async(const Region& region, size_t offset, size_t bytes, bool write, uint32_t agent,
                  uint32_t time, Place place);
 
@@ -237,8 +249,8 @@ bool find_memory(const void* address, size_t bytes, bool write, Place place, Fou
 void start_shared(Block& block);
 
 // report.cpp
-std::string where(const Thread& thread);              // "thread 3 of block 1"
-std::string describe(Place place);                    // "rms_norm.cuh:45" or "tma_load at gemm.cuh:70"
+std::string where(const Thread& thread);  // "thread 3 of block 1"
+std::string describe(Place place);        // "rms_norm.cuh:45" or "tma_load at gemm.cuh:70"
 std::string describe(const char* call, Site site);
 // `kind` and the places tell one mistake from another: a second one is only counted.
 void problem(const std::string& text, const char* kind, Place place = 0, Place other = 0);

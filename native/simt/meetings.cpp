@@ -1,5 +1,5 @@
-// Where threads meet: warp collectives, barriers of the block, named barriers. A warp collective orders memory
-// only where PTX says so (sync_warp and `.sync.aligned`, not shuffles and votes).
+// Where threads meet: warp collectives, barriers of the block, named barriers. A warp collective
+// orders memory only where PTX says so (sync_warp and `.sync.aligned`, not shuffles and votes).
 #include <algorithm>
 
 #include "simt/machine.h"
@@ -14,7 +14,8 @@ void enter(const char* call, Site site) {
 void advance_time(Thread& thread) {
   Group& group = *thread.block->group;
   if (++thread.clock.time >= kMaxTime - 1) {
-    problem("a thread released memory more than four million times: the emulator cannot count on", "time");
+    problem("a thread released memory more than four million times: the emulator cannot count on",
+            "time");
     thread.clock.time = 1;
   }
   group.time = std::max(group.time, thread.clock.time);
@@ -44,7 +45,8 @@ void collide(const Thread& self, const Meeting& meeting) {
           "divergent", place_of(self.call, self.site), place_of(meeting.call, meeting.site));
 }
 
-// The lanes of the running thread's warp meet; `value` goes to all. With `order`, memory is ordered among them.
+// The lanes of the running thread's warp meet; `value` goes to all. With `order`, memory is ordered
+// among them.
 const Meeting& meet_warp(const char* call, Site site, uint64_t value, bool order) {
   enter(call, site);
   Thread& self = *machine.now;
@@ -56,19 +58,22 @@ const Meeting& meet_warp(const char* call, Site site, uint64_t value, bool order
   if (warp.lanes == 0) {
     warp.call = call;
     warp.site = site;
-  } else if ((warp.call != call && std::strcmp(warp.call, call) != 0) || !same_place(warp.site, site)) {
+  } else if ((warp.call != call && std::strcmp(warp.call, call) != 0) ||
+             !same_place(warp.site, site)) {
     collide(self, warp);
   }
   warp.lanes |= 1u << self.lane();
   warp.in[self.lane()] = value;
-  if (order && machine.options.hazards) warp.gathered.add(self.clock, block.group->agents(), block.group->first_async);
+  if (order && machine.options.hazards)
+    warp.gathered.add(self.clock, block.group->agents(), block.group->first_async);
   const uint64_t generation = warp.generation;
   if (warp.lanes != full) {
     wait_while(&warp.generation, generation);
   } else {
     if (full != ~0u)
-      problem("missing lanes: the block's last warp has " + std::to_string(block.threads.size() % 32) +
-                  " threads, and " + describe(call, site) + " names all 32",
+      problem("missing lanes: the block's last warp has " +
+                  std::to_string(block.threads.size() % 32) + " threads, and " +
+                  describe(call, site) + " names all 32",
               "partial warp", place_of(call, site));
     warp.lanes = 0;
     ++warp.generation;
@@ -102,18 +107,31 @@ void check_barrier(const Thread& self, Barrier& barrier, int id, uint32_t thread
     barrier.expected = threads;
     barrier.site = site;
     barrier.lanes.assign(self.block->warps.size(), 0);
+    barrier.sites.resize(self.block->warps.size());
     if (id != 0 && (threads % 32 != 0 || threads == 0 || threads > self.block->threads.size()))
-      problem(name + ": a count of " + std::to_string(threads) + " threads, which is no multiple of 32 up to " +
-                  std::to_string(self.block->threads.size()) + " (" + describe(self.call, site) + ")",
+      problem(name + ": a count of " + std::to_string(threads) +
+                  " threads, which is no multiple of 32 up to " +
+                  std::to_string(self.block->threads.size()) + " (" + describe(self.call, site) +
+                  ")",
               "named count", place);
   } else if (barrier.expected != threads) {
     problem(name + ": " + where(self) + " brings a count of " + std::to_string(threads) + " at " +
-                describe(self.call, site) + ", others one of " + std::to_string(barrier.expected) + " at " +
-                describe("barrier", barrier.site),
+                describe(self.call, site) + ", others one of " + std::to_string(barrier.expected) +
+                " at " + describe("barrier", barrier.site),
             "named counts", place);
   }
-  if ((barrier.lanes[self.warp()] >> self.lane() & 1) != 0)
-    problem(name + ": " + where(self) + " arrives a second time before the barrier is complete, at " +
+  const uint32_t come = barrier.lanes[self.warp()];
+  if (come == 0) {
+    barrier.sites[self.warp()] = site;
+  } else if (!same_place(barrier.sites[self.warp()], site)) {
+    problem("divergent barrier: " + where(self) + " is at " + describe(self.call, site) +
+                " while other lanes of its warp are at " +
+                describe(self.call, barrier.sites[self.warp()]),
+            "divergent barrier", place, place_of(self.call, barrier.sites[self.warp()]));
+  }
+  if ((come >> self.lane() & 1) != 0)
+    problem(name + ": " + where(self) +
+                " arrives a second time before the barrier is complete, at " +
                 describe(self.call, site),
             "named twice", place);
 }
@@ -156,18 +174,21 @@ void start_meetings(Block& block) {
 }
 
 void sync_block(Site site) {
-  meet_block("sync_block", 0, static_cast<uint32_t>(machine.now->block->threads.size()), true, site);
+  meet_block("sync_block", 0, static_cast<uint32_t>(machine.now->block->threads.size()), true,
+             site);
 }
 
 void sync_named(int id, int threads, Site site) {
   if (id < 1 || id > 15)
-    return report_problem("named barrier " + std::to_string(id) + ": there are 1 to 15", "sync_named", site);
+    return report_problem("named barrier " + std::to_string(id) + ": there are 1 to 15",
+                          "sync_named", site);
   meet_block("sync_named", id, static_cast<uint32_t>(threads), true, site);
 }
 
 void arrive_named(int id, int threads, Site site) {
   if (id < 1 || id > 15)
-    return report_problem("named barrier " + std::to_string(id) + ": there are 1 to 15", "arrive_named", site);
+    return report_problem("named barrier " + std::to_string(id) + ": there are 1 to 15",
+                          "arrive_named", site);
   meet_block("arrive_named", id, static_cast<uint32_t>(threads), false, site);
 }
 
@@ -175,8 +196,12 @@ uint64_t shuffle(uint64_t value, int lane, Site site) {
   return meet_warp("shuffle", site, value, false).out[lane & 31];
 }
 
-void sync_warp(Site site) { meet_warp("sync_warp", site, 0, true); }
-void converge(const char* call, Site site) { meet_warp(call, site, 0, true); }
+void sync_warp(Site site) {
+  meet_warp("sync_warp", site, 0, true);
+}
+void converge(const char* call, Site site) {
+  meet_warp(call, site, 0, true);
+}
 
 uint32_t ballot(bool vote, Site site) {
   const Meeting& warp = meet_warp("ballot", site, vote, false);
@@ -199,18 +224,22 @@ std::string describe_waits(const Block& block) {
   for (size_t w = 0; w < block.warps.size(); ++w) {
     const Meeting& warp = block.warps[w];
     if (warp.lanes == 0) continue;
-    text += " [missing lanes in warp " + std::to_string(w) + ", " + describe(warp.call, warp.site) + ":";
+    text += " [missing lanes in warp " + std::to_string(w) + ", " + describe(warp.call, warp.site) +
+            ":";
     for (uint32_t lane = 0; lane < 32 && w * 32 + lane < block.threads.size(); ++lane)
       if ((warp.lanes >> lane & 1) == 0)
-        text += " " + std::to_string(lane) + (block.threads[w * 32 + lane].done ? " (has exited)" : "");
+        text +=
+            " " + std::to_string(lane) + (block.threads[w * 32 + lane].done ? " (has exited)" : "");
     text += "]";
   }
   for (int id = 0; id < 16; ++id)
     if (const Barrier& barrier = block.barriers[id]; barrier.arrived > 0)
-      text += " [" + (id == 0 ? std::string("sync_block") : "named barrier " + std::to_string(id)) + ": " +
-              std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) + " threads have come]";
+      text += " [" + (id == 0 ? std::string("sync_block") : "named barrier " + std::to_string(id)) +
+              ": " + std::to_string(barrier.arrived) + " of " + std::to_string(barrier.expected) +
+              " threads have come]";
   text += describe_barriers(block);
-  const auto exited = std::count_if(block.threads.begin(), block.threads.end(), [](const Thread& t) { return t.done; });
+  const auto exited = std::count_if(block.threads.begin(), block.threads.end(),
+                                    [](const Thread& t) { return t.done; });
   if (exited > 0) text += " [" + std::to_string(exited) + " threads have exited]";
   return text;
 }

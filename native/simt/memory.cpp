@@ -17,7 +17,8 @@
 namespace hadal::simt {
 namespace {
 
-constexpr size_t kSpace = size_t{1} << 40, kLeastSpace = size_t{1} << 32;  // address space, not memory
+constexpr size_t kSpace = size_t{1} << 40,
+                 kLeastSpace = size_t{1} << 32;  // address space, not memory
 constexpr size_t kPage = 4096;
 constexpr size_t kRedZone = 16 * kPage;  // between two allocations
 
@@ -31,7 +32,8 @@ struct Allocation {
   size_t written_bytes = 0;
 };
 
-// Usable all of it: an access that was reported happens nevertheless. As much as there is, from `least`.
+// Usable all of it: an access that was reported happens nevertheless. As much as there is, from
+// `least`.
 uint8_t* reserve(size_t& bytes, size_t least) {
   for (;; bytes /= 2) {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
@@ -52,26 +54,19 @@ struct Space {
   Allocation* find(const void* address) {
     const auto* byte = static_cast<const uint8_t*>(address);
     if (last != nullptr && byte >= last->start && byte < last->start + last->bytes) return last;
-    const auto above = std::upper_bound(all.begin(), all.end(), byte,
+    const auto above = std::upper_bound(
+        all.begin(), all.end(), byte,
         [](const uint8_t* a, const std::unique_ptr<Allocation>& b) { return a < b->start; });
     if (above == all.begin()) return nullptr;
     return last = std::prev(above)->get();
   }
 };
 
-Space& space() {
-  static auto* the_space = new Space;
-  return *the_space;
-}
+Space& the_space = *new Space;
+Space& space() { return the_space; }
 
-struct SharedSpace {
-  size_t size = kPlaces * kSharedWindow;
-  uint8_t* start = reserve(size, size);
-};
-SharedSpace& shared_space() {
-  static auto* the_space = new SharedSpace;
-  return *the_space;
-}
+size_t shared_size = kPlaces * kSharedWindow;
+uint8_t* const shared_start = reserve(shared_size, shared_size);
 
 void set_written(Allocation& to, size_t offset, size_t bytes) {
   for (const size_t end = offset + bytes; offset < end;) {
@@ -104,8 +99,8 @@ std::string span_text(size_t bytes, ptrdiff_t offset, const Allocation& in) {
 
 void global_problem(const char* kind, bool write, size_t bytes, const void* address,
                     const Allocation* in, Place place) {
-  std::string text = std::string(kind) + ": " + where(*machine.now) +
-                     (write ? " writes " : " reads ");
+  std::string text =
+      std::string(kind) + ": " + where(*machine.now) + (write ? " writes " : " reads ");
   if (in == nullptr) {
     text += std::to_string(bytes) + " bytes outside of every allocation";
   } else {
@@ -120,12 +115,14 @@ bool find_global(const void* address, size_t bytes, bool write, Place place, All
   if (in == nullptr || in->freed || byte + bytes > in->start + in->bytes) {
     // Before an allocation is nearer to it than after the one below.
     if (in != nullptr && !in->freed && byte > in->start + in->bytes + kRedZone / 2) {
-      const auto above = std::upper_bound(space().all.begin(), space().all.end(), byte,
+      const auto above = std::upper_bound(
+          space().all.begin(), space().all.end(), byte,
           [](const uint8_t* a, const std::unique_ptr<Allocation>& b) { return a < b->start; });
       if (above != space().all.end()) in = above->get();
     }
-    global_problem(in != nullptr && in->freed ? "use of freed global memory" : "global memory out of bounds",
-                   write, bytes, address, in, place);
+    global_problem(
+        in != nullptr && in->freed ? "use of freed global memory" : "global memory out of bounds",
+        write, bytes, address, in, place);
     return false;
   }
   *found = in;
@@ -133,12 +130,14 @@ bool find_global(const void* address, size_t bytes, bool write, Place place, All
 }
 
 bool find_shared(const void* address, size_t bytes, bool write, Place place, Found* found) {
-  const size_t at = static_cast<size_t>(static_cast<const uint8_t*>(address) - shared_space().start);
+  const size_t at =
+      static_cast<size_t>(static_cast<const uint8_t*>(address) - shared_start);
   const Thread& thread = *machine.now;
   Block& block = machine.blocks[std::min(at / kSharedWindow, machine.blocks.size() - 1)];
   const size_t in_window = at - block.place * kSharedWindow;
   const bool live = block.group == thread.block->group;
-  if (!live || in_window < kSharedStart || in_window + bytes > kSharedStart + machine.grid.shared_bytes) {
+  if (!live || in_window < kSharedStart ||
+      in_window + bytes > kSharedStart + machine.grid.shared_bytes) {
     const auto offset = static_cast<const uint8_t*>(address) - thread.block->shared;
     problem("shared memory out of bounds: " + where(thread) + (write ? " writes " : " reads ") +
                 std::to_string(bytes) + " bytes at " + std::to_string(offset) + " of " +
@@ -154,7 +153,7 @@ bool is_global(const void* address) {
   return static_cast<size_t>(static_cast<const uint8_t*>(address) - space().start) < space().size;
 }
 bool is_shared(const void* address) {
-  return static_cast<size_t>(static_cast<const uint8_t*>(address) - shared_space().start) <
+  return static_cast<size_t>(static_cast<const uint8_t*>(address) - shared_start) <
          kPlaces * kSharedWindow;
 }
 
@@ -163,8 +162,8 @@ void check_alignment(const void* address, size_t bytes, Access access, Place pla
   if (reinterpret_cast<uintptr_t>(address) % bytes == 0) return;
   problem("misaligned access: " + where(*machine.now) + (writes(access) ? " writes " : " reads ") +
               std::to_string(bytes) + " bytes at an address that is " +
-              std::to_string(reinterpret_cast<uintptr_t>(address) % bytes) + " past a multiple of " +
-              std::to_string(bytes) + ", at " + describe(place),
+              std::to_string(reinterpret_cast<uintptr_t>(address) % bytes) +
+              " past a multiple of " + std::to_string(bytes) + ", at " + describe(place),
           "misaligned", place);
 }
 
@@ -229,7 +228,8 @@ void copy_written(void* to, const void* from, size_t bytes) {
 bool find_memory(const void* address, size_t bytes, bool write, Place place, Found* found) {
   if (is_shared(address)) return find_shared(address, bytes, write, place, found);
   if (!is_global(address)) {
-    problem("not device memory: " + where(*machine.now) + " reaches for a host address at " + describe(place),
+    problem("not device memory: " + where(*machine.now) + " reaches for a host address at " +
+                describe(place),
             "host", place);
     return false;
   }
@@ -259,7 +259,7 @@ void access_memory(const void* address, size_t bytes, Access access, bool aligne
 }
 
 void start_shared(Block& block) {
-  block.shared = shared_space().start + block.place * kSharedWindow + kSharedStart;
+  block.shared = shared_start + block.place * kSharedWindow + kSharedStart;
   if (!block.shadow.mapped()) block.shadow.map(kSharedMax);
   std::memset(block.shared, 0xff, machine.grid.shared_bytes);
 }

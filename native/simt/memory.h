@@ -1,5 +1,6 @@
-// Global memory of the emulated device: allocations in an address space of their own, so that every access in
-// it that is not in a living allocation is a mistake with a name. Addresses are never used a second time.
+// Global memory of the emulated device: allocations in an address space of their own, so that every
+// access in it that is not in a living allocation is a mistake with a name. Addresses are never
+// used a second time.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,8 @@
 
 namespace hadal::simt {
 
-// 256-byte aligned, uninitialised (bytes 0xff: NaN in every type that Hadal has); null when nothing is left.
+// 256-byte aligned, uninitialised (bytes 0xff: NaN in every type that Hadal has); null when nothing
+// is left.
 void* allocate_global(size_t bytes);
 bool free_global(void* start);  // false: not an allocation's start
 // What copies and fills of the host do, in bytes that are now written.

@@ -1,5 +1,5 @@
-// Reports: who, where, against whom. Places in a kernel are code addresses until somebody has to read them: then
-// addr2line names the line, past the wrappers of cuda/device.
+// Reports: who, where, against whom. Places in a kernel are code addresses until somebody has to
+// read them: then addr2line names the line, past the wrappers of cuda/device.
 #include <dlfcn.h>
 #include <signal.h>
 #include <unistd.h>
@@ -51,7 +51,8 @@ std::string line_of(Place place) {
   while (std::fgets(line, sizeof line, pipe) != nullptr) {
     std::string text(line);
     text.erase(text.find_last_not_of("\n\r") + 1);
-    if (const size_t note = text.find(" (discriminator"); note != std::string::npos) text.erase(note);
+    if (const size_t note = text.find(" (discriminator"); note != std::string::npos)
+      text.erase(note);
     if (text.rfind("??", 0) == 0) continue;
     if (found.empty() || text.find("/cuda/device/") == std::string::npos) {
       const bool wrapper = text.find("/cuda/device/") != std::string::npos;
@@ -63,14 +64,15 @@ std::string line_of(Place place) {
   return found;
 }
 
-// A kernel that dereferences an address that is nowhere takes the process with it; at least with a name.
+// A kernel that dereferences an address that is nowhere takes the process with it; at least with a
+// name.
 void crashed(int signal_number, siginfo_t* info, void*) {
   if (machine.now != nullptr) {
     char text[512];
     const int length = std::snprintf(
-        text, sizeof text, "%s: thread %u of block %u dereferences %p, after %s at %s:%d\n", machine.kernel->name,
-        machine.now->number, machine.now->block->index.x, info->si_addr, machine.now->call,
-        machine.now->site.file, machine.now->site.line);
+        text, sizeof text, "%s: thread %u of block %u dereferences %p, after %s at %s:%d\n",
+        machine.kernel->name, machine.now->number, machine.now->block->index.x, info->si_addr,
+        machine.now->call, machine.now->site.file, machine.now->site.line);
     if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0) _exit(1);
   }
   signal(signal_number, SIG_DFL);
@@ -81,7 +83,7 @@ void crashed(int signal_number, siginfo_t* info, void*) {
 
 void watch_for_crashes() {
   static const bool once = [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = crashed;
     action.sa_flags = SA_SIGINFO;
     return sigaction(SIGSEGV, &action, nullptr) == 0 && sigaction(SIGBUS, &action, nullptr) == 0;
@@ -93,7 +95,8 @@ uintptr_t image_start = find_image();
 
 Place place_of(const char* call, Site site) {
   const uint64_t key = reinterpret_cast<uintptr_t>(call) * 0x9e3779b97f4a7c15u ^
-                       reinterpret_cast<uintptr_t>(site.file) * 31 ^ static_cast<uint64_t>(site.line) << 40;
+                       reinterpret_cast<uintptr_t>(site.file) * 31 ^
+                       static_cast<uint64_t>(site.line) << 40;
   const auto [entry, added] = call_numbers.try_emplace(key, 0);
   if (added) {
     entry->second = kCall | static_cast<Place>(calls.size());
@@ -103,7 +106,8 @@ Place place_of(const char* call, Site site) {
 }
 
 std::string describe(const char* call, Site site) {
-  std::string text = std::string(call) + " at " + base_name(site.file) + ":" + std::to_string(site.line);
+  std::string text =
+      std::string(call) + " at " + base_name(site.file) + ":" + std::to_string(site.line);
   return site.line == 0 ? std::string(call) : text;
 }
 
@@ -121,7 +125,8 @@ std::string describe(Place place) {
 
 std::string where(const Thread& thread) {
   const Extent& block = thread.block->index;
-  std::string text = "thread " + std::to_string(thread.number) + " of block " + std::to_string(block.x);
+  std::string text =
+      "thread " + std::to_string(thread.number) + " of block " + std::to_string(block.x);
   if (machine.grid.blocks.y > 1 || machine.grid.blocks.z > 1)
     text += "," + std::to_string(block.y) + "," + std::to_string(block.z);
   return text;

@@ -1,5 +1,6 @@
-// The scheduler: clusters or blocks of a grid in a seeded order, a few at a time, their threads as fibers with some
-// lagging, and copies that complete at some later tick. When nobody can go on that is a deadlock.
+// The scheduler: clusters or blocks of a grid in a seeded order, a few at a time, their threads as
+// fibers with some lagging, and copies that complete at some later tick. When nobody can go on that
+// is a deadlock.
 #include "simt/run.h"
 
 #include <algorithm>
@@ -13,8 +14,8 @@ Machine machine;
 
 namespace {
 
-constexpr size_t kStop = 1000;      // reports of one launch
-constexpr int kIdlePolls = 2000;    // sweeps in which all that ran found their flags unset
+constexpr size_t kStop = 1000;    // reports of one launch
+constexpr int kIdlePolls = 2000;  // sweeps in which all that ran found their flags unset
 
 Options launch_options = [] {
   Options first;
@@ -45,7 +46,6 @@ void start_block(Block& block, Group& group, uint32_t rank, const Extent& index)
   block.rank = rank;
   block.index = index;
   block.live = count;
-  block.waited_for_previous = false;
   start_shared(block);
   block.threads.assign(count, Thread{});
   start_meetings(block);
@@ -81,20 +81,15 @@ void start_group(uint32_t cluster_index) {
 }
 
 void end_group(Group& group) {
-  for (Block* block : group.blocks) {
-    if (machine.grid.dependent && machine.options.hazards && !block->waited_for_previous)
-      problem("a dependent launch ended without wait_for_previous_kernel in block " +
-                  std::to_string(block->index.x) + ": the next kernel may start before the previous one has ended",
-              "no wait");
-    machine.free_places.push_back(block->place);
-  }
+  for (Block* block : group.blocks) machine.free_places.push_back(block->place);
 }
 
 bool can_run(Thread& thread) {
   return !thread.done && (thread.watched == nullptr || *thread.watched != thread.unlike);
 }
 
-// One turn for the threads of a block, some left out. Returns how many went on and were not polling.
+// One turn for the threads of a block, some left out. Returns how many went on and were not
+// polling.
 uint32_t sweep(Block& block, bool& ran) {
   const size_t count = block.threads.size();
   const size_t first = machine.next_random() % count;
@@ -120,9 +115,9 @@ bool let_pending_happen(bool idle) {
   std::vector<Pending>& all = machine.pending;
   if (all.empty()) return false;
   if (idle)
-    machine.tick = std::max(machine.tick, std::min_element(all.begin(), all.end(), [](auto& a, auto& b) {
-                                            return a.at < b.at;
-                                          })->at);
+    machine.tick = std::max(
+        machine.tick,
+        std::min_element(all.begin(), all.end(), [](auto& a, auto& b) { return a.at < b.at; })->at);
   bool happened = false;
   for (size_t i = 0; i < all.size();) {
     if (all[i].at > machine.tick) {
@@ -143,7 +138,8 @@ void report_deadlock(bool polling) {
   if (polling) text += " (threads poll flags that nobody sets)";
   // Of the first that is stuck: the others wait for it or for the like.
   for (const Block* block : machine.groups.front()->blocks)
-    if (block->live > 0) text += " in block " + std::to_string(block->index.x) + ":" + describe_waits(*block);
+    if (block->live > 0)
+      text += " in block " + std::to_string(block->index.x) + ":" + describe_waits(*block);
   problem(text, "deadlock");
 }
 
@@ -172,7 +168,8 @@ void run_grid(const std::vector<uint32_t>& order, uint32_t resident) {
     }
     for (size_t g = 0; g < machine.groups.size();) {
       Group& group = *machine.groups[g];
-      if (std::any_of(group.blocks.begin(), group.blocks.end(), [](Block* b) { return b->live > 0; })) {
+      if (std::any_of(group.blocks.begin(), group.blocks.end(),
+                      [](Block* b) { return b->live > 0; })) {
         ++g;
         continue;
       }
@@ -191,6 +188,9 @@ std::vector<uint32_t> shuffled(uint32_t count) {
 
 std::string refuse(const Registered& kernel, const Grid& grid) {
   const uint64_t threads = uint64_t{grid.threads.x} * grid.threads.y * grid.threads.z;
+  if (kernel.params_bytes > sizeof machine.params)
+    return std::to_string(kernel.params_bytes) + " bytes of parameters, at most " +
+           std::to_string(sizeof machine.params);
   if (grid.shared_bytes > kSharedMax)
     return "shared memory: " + std::to_string(grid.shared_bytes) + " bytes are more than 227 KB";
   if (threads == 0 || threads > kernel.threads)
@@ -202,16 +202,19 @@ std::string refuse(const Registered& kernel, const Grid& grid) {
   return "";
 }
 
-void prepare(const Registered& kernel, const Grid& grid, const void* params, const Options& options) {
+void prepare(const Registered& kernel, const Grid& grid, const void* params,
+             const Options& options) {
   watch_for_crashes();
   machine.kernel = &kernel;
-  machine.params = params;
+  // Where a GPU has them: at a place of their own, aligned as tensor maps want it.
+  std::memcpy(machine.params, params, std::min(kernel.params_bytes, sizeof machine.params));
   machine.grid = grid;
   machine.options = options;
   machine.report = {};
   machine.random = options.seed * 0x9e3779b97f4a7c15u | 1;
   for (int i = 0; i < 4; ++i) machine.next_random();
   machine.tick = 0;
+  machine.waited_for_previous = false;
   machine.groups.clear();
   machine.pending.clear();
   machine.readers.clear();
@@ -242,18 +245,27 @@ Report run(const Registered& kernel, const Grid& grid, const void* params, const
     return machine.report;
   }
   const uint32_t most = kPlaces / grid.cluster;
-  const uint32_t resident =
-      options.resident > 0 ? options.resident : 1 + static_cast<uint32_t>(machine.next_random() % 3);
+  const uint32_t resident = options.resident > 0
+                                ? options.resident
+                                : 1 + static_cast<uint32_t>(machine.next_random() % 3);
   run_grid(shuffled(static_cast<uint32_t>(blocks / grid.cluster)), std::min(resident, most));
+  // One block that waits keeps the grid from ending before the one before it.
+  if (grid.dependent && options.hazards && !machine.waited_for_previous)
+    problem("a dependent launch ended without wait_for_previous_kernel: the next kernel may start "
+            "before the previous one has ended", "no wait");
   machine.groups.clear();
   machine.pending.clear();
   end_lint();
   return machine.report;
 }
 
-void settle() { machine.chain_group = machine.next_group; }
+void settle() {
+  machine.chain_group = machine.next_group;
+}
 
-Options& options() { return launch_options; }
+Options& options() {
+  return launch_options;
+}
 
 void add_report(const Report& report) {
   all_reports.count += report.count;
@@ -269,8 +281,12 @@ Report take_report() {
   return taken;
 }
 
-void add_thread_hooks(const ThreadHooks& hooks) { thread_hooks.push_back(hooks); }
-uint32_t max_slots() { return kPlaces * 1024; }
+void add_thread_hooks(const ThreadHooks& hooks) {
+  thread_hooks.push_back(hooks);
+}
+uint32_t max_slots() {
+  return kPlaces * 1024;
+}
 
 void after_ticks(uint64_t ticks, std::function<void()> happen) {
   machine.pending.push_back({machine.tick + ticks, std::move(happen)});

@@ -19,16 +19,18 @@ struct Grid {
 struct Options {
   uint64_t seed = 1;    // of the order in which threads, blocks and copies run
   bool hazards = true;  // look for what a GPU would not complain of
-  bool lint = false;    // count bank conflicts and sectors; also by HADAL_SIMT_LINT=1, printed at the end
+  bool lint =
+      false;  // count bank conflicts and sectors; also by HADAL_SIMT_LINT=1, printed at the end
   uint32_t resident = 0;  // blocks (or clusters) that run at one time; 0: one to three, by the seed
 };
 
-// What the accesses of one line of a kernel cost, summed over warps. Lint: nothing of it is an error.
+// What the accesses of one line of a kernel cost, summed over warps. Lint: nothing of it is an
+// error.
 struct LintRow {
   std::string kernel, place;
   bool shared = false;
   uint64_t warps = 0;  // a warp's execution of the line counts 1
-  uint64_t cost = 0;   // 32-byte sectors of global memory, or passes over the banks of shared memory
+  uint64_t cost = 0;  // 32-byte sectors of global memory, or passes over the banks of shared memory
   uint64_t ideal = 0;  // the same if lanes lay side by side
 };
 

@@ -66,8 +66,8 @@ void Shadow::split(Cell& word) {
     index = free_.back();
     free_.pop_back();
   }
-  // The readers' list stays with the first byte: a list may have one owner only, and the others keep the
-  // latest readers and the writer.
+  // The readers' list stays with the first byte: a list may have one owner only, and the others
+  // keep the latest readers and the writer.
   for (int i = 0; i < 4; ++i) {
     splits_[index][static_cast<size_t>(i)] = word;
     if (i > 0) splits_[index][static_cast<size_t>(i)].more = 0;

@@ -1,6 +1,6 @@
-// What the hazard model remembers of memory: for every four bytes who wrote them last and who has read them
-// since. Words of which single bytes are accessed are split into four cells. 32 bytes a cell, so that one cache
-// line serves eight bytes of memory.
+// What the hazard model remembers of memory: for every four bytes who wrote them last and who has
+// read them since. Words of which single bytes are accessed are split into four cells. 32 bytes a
+// cell, so that one cache line serves eight bytes of memory.
 #pragma once
 
 #include <array>
@@ -19,18 +19,26 @@ constexpr uint32_t kMaxGroups = 1u << 24, kMaxTime = 1u << 22;
 constexpr Stamp make_stamp(uint32_t group, uint32_t time, uint64_t flags, uint32_t agent) {
   return static_cast<uint64_t>(group) << 40 | static_cast<uint64_t>(time) << 18 | flags | agent;
 }
-constexpr uint32_t group_of(Stamp stamp) { return static_cast<uint32_t>(stamp >> 40); }
-constexpr uint32_t time_of(Stamp stamp) { return static_cast<uint32_t>(stamp >> 18) & (kMaxTime - 1); }
-constexpr uint32_t agent_of(Stamp stamp) { return static_cast<uint32_t>(stamp & 0xffff); }
+constexpr uint32_t group_of(Stamp stamp) {
+  return static_cast<uint32_t>(stamp >> 40);
+}
+constexpr uint32_t time_of(Stamp stamp) {
+  return static_cast<uint32_t>(stamp >> 18) & (kMaxTime - 1);
+}
+constexpr uint32_t agent_of(Stamp stamp) {
+  return static_cast<uint32_t>(stamp & 0xffff);
+}
 // Readers are kept 32 agents (a warp) at a time, with a bit each.
-constexpr Stamp warp_of(Stamp stamp) { return stamp & ~uint64_t{31}; }
+constexpr Stamp warp_of(Stamp stamp) {
+  return stamp & ~uint64_t{31};
+}
 
 struct Cell {
-  Stamp write;         // 0: nothing that is remembered; kSplit: see `more`
-  Stamp read;          // of a warp (agents rounded down to 32); 0: none since the write
+  Stamp write;  // 0: nothing that is remembered; kSplit: see `more`
+  Stamp read;   // of a warp (agents rounded down to 32); 0: none since the write
   uint32_t write_place, read_place;  // code addresses, see places.h
-  uint32_t lanes;      // of `read`
-  uint32_t more;       // further readers (Readers), or the index of the split cells
+  uint32_t lanes;                    // of `read`
+  uint32_t more;                     // further readers (Readers), or the index of the split cells
 };
 constexpr Stamp kSplit = ~uint64_t{0};
 
@@ -68,7 +76,8 @@ class Shadow {
   template <typename Fn>
   void visit(size_t offset, size_t bytes, const Fn& fn) {
     for (size_t end = offset + bytes; offset < end;) {
-      const size_t in_word = offset % 4, count = end - offset < 4 - in_word ? end - offset : 4 - in_word;
+      const size_t in_word = offset % 4,
+                   count = end - offset < 4 - in_word ? end - offset : 4 - in_word;
       Cell& word = cells_[offset / 4];
       if (count == 4 && word.write != kSplit) {
         fn(word, offset, 4);

@@ -1,5 +1,5 @@
-// The emulator as the device wrappers see it: what runs when g++ compiles a kernel. One fiber is one CUDA
-// thread; a scheduler, seeded, decides who runs next. All of it on one OS thread.
+// The emulator as the device wrappers see it: what runs when g++ compiles a kernel. One fiber is
+// one CUDA thread; a scheduler, seeded, decides who runs next. All of it on one OS thread.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,8 @@ void arrive_named(int id, int threads, Site site);
 // Shared addresses as 32-bit numbers: see hazards.h.
 uint32_t shared_offset(const void* pointer);
 
-// A load and a store that the instrumentation of kernels does not see, for wrappers that have said it already.
+// A load and a store that the instrumentation of kernels does not see, for wrappers that have said
+// it already.
 template <typename T>
 __attribute__((no_sanitize("thread"))) T unseen_load(const T* address) {
   return *const_cast<const volatile T*>(address);

@@ -128,6 +128,16 @@ HADAL_DEVICE void different_calls(const Params& p) {
     p.out[thread()] = shuffle(1.0f, 0);
   }
 }
+// A barrier of the block in both branches of a warp.
+template <bool good>
+HADAL_DEVICE void divergent_barrier(const Params& p) {
+  p.out[thread()] = 1;
+  if (good || thread() % 2 == 0) {
+    sync_block();
+  } else {
+    sync_block();
+  }
+}
 template <bool good>
 HADAL_DEVICE void exits_early(const Params& p) {
   if (!good && thread() == 40) return;
@@ -279,6 +289,7 @@ HADAL_TWINS(block_race)
 HADAL_TWINS(missing_lane)
 HADAL_TWINS(divergent)
 HADAL_TWINS(different_calls)
+HADAL_TWINS(divergent_barrier)
 HADAL_TWINS(exits_early)
 HADAL_TWINS(named_counts)
 HADAL_TWINS(named_partial)
