@@ -25,25 +25,15 @@ function(hadal_backend_library target)
   set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX .so)
 endfunction()
 
-# kernels.sm_90a.fatbin, where nvcc is found: each .cu a cubin of its own, packed and put one behind the other. Linked
-# into one (-rdc=true) they take more registers, call a function to divide, and lose setmaxnreg (C7504). The cubins
-# stay in the build folder, where a test reads their symbols. The flags are those of scripts/cuda-tools.mjs.
-function(hadal_add_cuda_fatbin)
-  file(GLOB toolkits /usr/local/cuda*/bin)
-  find_program(HADAL_NVCC nvcc HINTS ENV CUDACXX PATHS ${toolkits})
-  if(NOT HADAL_NVCC)
-    message(STATUS "no nvcc: no fatbin")
-    return()
-  endif()
-  get_filename_component(toolkit ${HADAL_NVCC} DIRECTORY)
-  find_program(HADAL_FATBINARY fatbinary HINTS ${toolkit} REQUIRED)
+# A file of kernels: each .cu a cubin of its own, packed and put one behind the other. Linked into one (-rdc=true) they
+# take more registers, call a function to divide, and lose setmaxnreg (C7504). The cubins stay in the build folder,
+# where a test reads their symbols. The flags are those of scripts/cuda-tools.mjs.
+function(hadal_kernels_file fatbin folder)
   set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
-  set(folder ${CMAKE_CURRENT_BINARY_DIR}/kernels)
   file(MAKE_DIRECTORY ${folder})
-  file(GLOB sources CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${native}/cuda/*.cuh ${native}/cuda/*.h ${native}/core/*.h)
   set(parts)
-  foreach(source IN LISTS sources)
+  foreach(source IN LISTS ARGN)
     get_filename_component(name ${source} NAME_WE)
     add_custom_command(OUTPUT ${folder}/${name}.cubin
       COMMAND ${HADAL_NVCC} -std=c++20 -O3 -gencode arch=compute_90a,code=sm_90a -I${native} -I${native}/include
@@ -55,10 +45,29 @@ function(hadal_add_cuda_fatbin)
       DEPENDS ${folder}/${name}.cubin COMMENT "Packing ${name}" VERBATIM)
     list(APPEND parts ${folder}/${name}.fatbin)
   endforeach()
-  set(fatbin ${HADAL_OUTPUT_DIR}/kernels.sm_90a.fatbin)
+  get_filename_component(file ${fatbin} NAME)
   add_custom_command(OUTPUT ${fatbin} COMMAND ${CMAKE_COMMAND} -E cat ${parts} > ${fatbin}
-    DEPENDS ${parts} COMMENT "Writing kernels.sm_90a.fatbin" VERBATIM)
-  add_custom_target(hadal_cuda_fatbin DEPENDS ${fatbin})
+    DEPENDS ${parts} COMMENT "Writing ${file}" VERBATIM)
+endfunction()
+
+# Where nvcc is found: kernels.sm_90a.fatbin, which ships, and, when asked for, the probes of conformance_test.
+function(hadal_add_cuda_fatbin)
+  file(GLOB toolkits /usr/local/cuda*/bin)
+  find_program(HADAL_NVCC nvcc HINTS ENV CUDACXX PATHS ${toolkits})
+  if(NOT HADAL_NVCC)
+    message(STATUS "no nvcc: no fatbin")
+    return()
+  endif()
+  get_filename_component(toolkit ${HADAL_NVCC} DIRECTORY)
+  find_program(HADAL_FATBINARY fatbinary HINTS ${toolkit} REQUIRED)
+  file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/native/cuda/*/*.cu)
+  set(probes ${kernels})
+  list(FILTER kernels EXCLUDE REGEX "/conformance/")
+  list(FILTER probes INCLUDE REGEX "/conformance/")
+  hadal_kernels_file(${HADAL_OUTPUT_DIR}/kernels.sm_90a.fatbin ${CMAKE_CURRENT_BINARY_DIR}/kernels ${kernels})
+  hadal_kernels_file(${HADAL_OUTPUT_DIR}/conformance.sm_90a.fatbin ${CMAKE_CURRENT_BINARY_DIR}/probes ${probes})
+  add_custom_target(hadal_cuda_fatbin DEPENDS ${HADAL_OUTPUT_DIR}/kernels.sm_90a.fatbin)
+  add_custom_target(hadal_cuda_probes DEPENDS ${HADAL_OUTPUT_DIR}/conformance.sm_90a.fatbin)
 endfunction()
 
 function(hadal_add_cuda)
@@ -104,9 +113,10 @@ function(hadal_add_cuda_tests)
   set(native ${CMAKE_CURRENT_SOURCE_DIR}/native)
   file(GLOB kernels CONFIGURE_DEPENDS ${native}/cuda/*/*.cu)
   file(GLOB emulator CONFIGURE_DEPENDS ${native}/simt/*.cpp)
+  list(FILTER kernels EXCLUDE REGEX "/conformance/")
   hadal_emulated_kernels(hadal_cuda_emulated ${kernels})
-  # Kernels of tests alone: for the emulator and the nvcc gate, not in the fatbin.
-  file(GLOB test_kernels CONFIGURE_DEPENDS ${native}/tests/cuda/kernels/*.cu)
+  # Kernels of tests alone and the probes: not in the fatbin nor in the table.
+  file(GLOB test_kernels CONFIGURE_DEPENDS ${native}/tests/cuda/kernels/*.cu ${native}/cuda/conformance/*.cu)
   hadal_emulated_kernels(hadal_cuda_test_kernels ${test_kernels})
   hadal_object_library(hadal_simt ${emulator})
   file(GLOB programs CONFIGURE_DEPENDS ${native}/tests/cuda/*_test.cpp)
@@ -123,6 +133,7 @@ function(hadal_add_cuda_tests)
     endif()
     target_link_libraries(cuda_${name} PRIVATE ${CMAKE_DL_LIBS})
   endforeach()
+  target_compile_definitions(cuda_conformance_test PRIVATE HADAL_TEST_FOLDER="${native}/tests/cuda")
   # Runs the benchmark's parts on the emulator.
   target_sources(cuda_bench_test PRIVATE $<TARGET_OBJECTS:hadal_cuda_bench_parts>)
   # Reads the cubins, where there are any.

@@ -1,6 +1,7 @@
 // Kernels are compiled with -fsanitize=thread and linked without its library: these are its entry points, so
 // that every ordinary load and store of a kernel is seen here without a wrapper in its source.
 #include "simt/machine.h"
+#include "simt/wgmma.h"
 
 namespace {
 
@@ -10,7 +11,10 @@ using hadal::simt::machine;
 inline void see(void* address, size_t bytes, Access access, bool aligned, void* code) {
   if (machine.now == nullptr || !machine.options.hazards) return;
   ++machine.report.accesses;
-  hadal::simt::access_memory(address, bytes, access, aligned, hadal::simt::place_of(code));
+  const hadal::simt::Place place = hadal::simt::place_of(code);
+  if (hadal::simt::wgmma_arrays_in_flight != 0)
+    hadal::simt::check_registers_in_flight(address, bytes, place);
+  hadal::simt::access_memory(address, bytes, access, aligned, place);
 }
 
 }  // namespace

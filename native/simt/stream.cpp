@@ -25,6 +25,11 @@ struct Stream {
   Work work;
 };
 
+// Parameters are aligned as tensor maps among them must be.
+struct alignas(alignof(TensorMap)) ParamsLine {
+  char bytes[alignof(TensorMap)];
+};
+
 Driver immediate;
 thread_local int captures_of_thread = 0;  // what kCaptureThreadLocal forbids is forbidden to this thread
 std::atomic<uint64_t> launches{0};
@@ -129,8 +134,8 @@ DriverResult event_record(DriverEvent event, DriverStream stream) {
 
 DriverResult launch(const LaunchConfig* config, DriverKernel kernel, void** params, void**) {
   const auto& registered = *reinterpret_cast<const Registered*>(kernel);
-  const auto* bytes = static_cast<const char*>(params[0]);
-  std::vector<char> kept(bytes, bytes + registered.params_bytes);
+  std::vector<ParamsLine> kept((registered.params_bytes + sizeof(ParamsLine) - 1) / sizeof(ParamsLine));
+  std::memcpy(kept.data(), params[0], registered.params_bytes);
   std::vector<LaunchAttribute> attributes(config->attributes, config->attributes + config->attribute_count);
   const LaunchConfig copy = *config;
   return ordered(config->stream, [copy, kernel, kept, attributes]() mutable {

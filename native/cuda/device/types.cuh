@@ -82,7 +82,7 @@ inline uint16_t pack_e4m3(float low, float high) {
 }
 inline float to_float(e4m3 value) {
   const uint32_t exponent = value.bits >> 3 & 15, mantissa = value.bits & 7;
-  if ((value.bits & 0x7f) == 0x7f) return bits_to_float(0x7fc00000u);
+  if ((value.bits & 0x7f) == 0x7f) return bits_to_float(0x7fffffffu);  // as cvt.f32.f16 has it
   const float magnitude = exponent == 0 ? static_cast<float>(mantissa) * 0x1p-9f
                                         : bits_to_float((exponent + 120) << 23 | mantissa << 20);
   return value.bits & 0x80 ? -magnitude : magnitude;
