@@ -16,6 +16,7 @@
 #include "cuda/routing/permute_rows.h"
 #include "cuda/routing/permute_tokens.h"
 #include "cuda/sampling/gather_rows.h"
+#include "cuda/sampling/sample.h"
 
 namespace hadal::cuda {
 namespace {
@@ -77,6 +78,10 @@ constexpr const Kernel* kAll[] = {
     // sampling
     &kGatherRows16,
     &kGatherRows2,
+    &kSampleChooseBf16,
+    &kSampleChooseF32,
+    &kSampleScanBf16,
+    &kSampleScanF32,
 };
 
 }  // namespace

@@ -68,7 +68,21 @@ class Batch {
     for (int64_t i = 0; i < 4; ++i)
       seeds.at<int32_t>(4 * n + i) = static_cast<int32_t>(static_cast<uint32_t>(words[i]));
   }
+  // From now on row n chooses among the allowed ids alone; other rows among all.
+  void mask(int64_t n, const std::vector<int32_t>& allowed) {
+    if (masks.empty()) {
+      masks.emplace_back(DType::I32, Shape{N});
+      masks.emplace_back(DType::I32, Shape{N, (V + 31) / 32});
+    }
+    masks[0].at<int32_t>(n) = 1;
+    for (const int32_t id : allowed) masks[1].at<uint32_t>(n * ((V + 31) / 32) + id / 32) |= 1u << (id % 32);
+  }
   Call call() {
+    Call made = unmasked();
+    for (const Array& array : masks) made.args.push_back({array.view()});
+    return made;
+  }
+  Call unmasked() {
     return {"sample",
             {{ids_out.view()}, {logprobs.view()}, {top_ids.view()}, {top_logprobs.view()}, {logits.view()},
             {params.view()},
@@ -84,6 +98,7 @@ class Batch {
   int32_t id(int64_t n) { return ids_out.at<int32_t>(n); }
 
   int64_t N, V;
+  std::vector<Array> masks;  // none, or masked and masks
   Array logits{DType::F32, {0, 0}}, params = logits, top_logprobs = logits, bias_values{DType::F32, {0}},
       logprobs = bias_values;
   Array seeds{DType::I32, {0, 4}}, top_ids = seeds, history_offsets{DType::I32, {0}}, history_ids = history_offsets;
@@ -133,22 +148,17 @@ inline Batch repeated(const Row& row, int64_t draws, uint64_t seed) {
   return batch;
 }
 
-// The ids that 3000 draws meet, ascending.
-inline std::vector<int32_t> support(const Row& row) {
-  Batch batch = repeated(row, 3000, 17);
-  batch.run_on(*benches().front().device);
-  std::vector<int32_t> met;
-  for (int64_t n = 0; n < batch.N; ++n) met.push_back(batch.id(n));
-  std::sort(met.begin(), met.end());
-  met.erase(std::unique(met.begin(), met.end()), met.end());
-  return met;
-}
-
 // log of the probabilities, so that softmax gives them back.
 inline std::vector<float> logs(std::initializer_list<double> probabilities) {
   std::vector<float> z;
   for (const double p : probabilities) z.push_back(static_cast<float>(std::log(p)));
   return z;
+}
+
+// Small batches on every device, large ones on the last alone: one body serves all.
+inline void run_everywhere(Batch& batch) {
+  for (const Bench& bench : benches())
+    if (batch.N < 1000 || &bench == &benches().back()) batch.run_on(*bench.device);
 }
 
 }  // namespace hadal::testing

@@ -51,6 +51,7 @@ void norm_rows(Rows& rows);
 void quantize_rows(Rows& rows);
 void rope_rows(Rows& rows);
 void routing_rows(Rows& rows);
+void sampling_rows(Rows& rows);
 
 Rows all_rows();
 

@@ -1,5 +1,5 @@
 // Loads and stores of 16 bytes, the widest that a thread has, and the values inside them. Addresses are
-// multiples of 16.
+// multiples of 16; of 8 for load8.
 #pragma once
 
 #include "cuda/device/types.cuh"
@@ -7,13 +7,20 @@
 namespace hadal::device {
 
 struct alignas(16) Vec16 { uint32_t word[4]; };
+struct alignas(8) Vec8 { uint32_t word[2]; };
 
 #ifdef __CUDACC__
+HADAL_DEVICE Vec8 load8(const void* address) { return *static_cast<const Vec8*>(address); }
 HADAL_DEVICE Vec16 load16(const void* address) { return *static_cast<const Vec16*>(address); }
 HADAL_DEVICE void store16(void* address, Vec16 value) { *static_cast<Vec16*>(address) = value; }
 #else
 // As one access of 16 bytes: of a struct g++ makes four, and does not see that 16 bytes want an alignment.
 using Raw16 = uint32_t __attribute__((vector_size(16), may_alias, aligned(1)));
+inline Vec8 load8(const void* address, simt::Site site = {}) {
+  if (reinterpret_cast<uintptr_t>(address) % 8 != 0) simt::report_misaligned(address, 8, "load8", site);
+  using Raw8 = uint32_t __attribute__((vector_size(8), may_alias, aligned(1)));
+  return __builtin_bit_cast(Vec8, *static_cast<const Raw8*>(address));
+}
 inline Vec16 load16(const void* address, simt::Site site = {}) {
   if (reinterpret_cast<uintptr_t>(address) % 16 != 0) simt::report_misaligned(address, 16, "load16", site);
   return __builtin_bit_cast(Vec16, *static_cast<const Raw16*>(address));

@@ -18,6 +18,14 @@ HADAL_DEVICE float from_order_key(uint32_t key) {
 
 HADAL_DEVICE float infinity() { return bits_to_float(0x7f800000u); }
 
+HADAL_DEVICE int leading_zeros(uint32_t x) {
+#ifdef __CUDACC__
+  return __clz(static_cast<int>(x));
+#else
+  return x == 0 ? 32 : __builtin_clz(x);
+#endif
+}
+
 // The upper 64 bits of a · b.
 HADAL_DEVICE uint64_t multiply_high(uint64_t a, uint64_t b) {
 #ifdef __CUDACC__
