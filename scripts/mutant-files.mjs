@@ -63,7 +63,9 @@ export function parseMutants(text, file) {
     for (const key of ['class', 'file', 'test', 'replace'])
       if (mutant[key] === undefined) throw new Error(`${mutant.where}: no "${key}:"`)
     if (!classes.includes(mutant.class))
-      throw new Error(`${mutant.where}: class "${mutant.class}", expected one of ${classes.join(', ')}`)
+      throw new Error(
+        `${mutant.where}: class "${mutant.class}", expected one of ${classes.join(', ')}`,
+      )
   }
   return mutants
 }

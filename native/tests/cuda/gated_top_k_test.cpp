@@ -40,6 +40,7 @@ void run_on_cuda(Routing& r) {
   const auto pairs = static_cast<size_t>(r.T() * r.gate.K);
   DeviceVector<float> device_logits(logits), device_bias(bias), weights(pairs);
   DeviceVector<int32_t> ids(pairs), counts(static_cast<size_t>(E));
+  device_logits.written_by_kernel();
   cuda::GatedTopKParams p = params_of(r.gate, r.T());
   p.ids = ids.data();
   p.weights = weights.data();
