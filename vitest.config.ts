@@ -11,6 +11,7 @@ export default defineConfig({
       'packages/*/src/**/*.test.ts',
       'packages/web/{app,test}/**/*.test.ts',
       'bench/**/*.test.mjs',
+      'scripts/*.test.mjs',
     ],
     pool: 'forks',
     maxWorkers: 2,

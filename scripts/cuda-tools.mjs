@@ -12,9 +12,11 @@ export const nvccFlags = ['-std=c++20', '-O3', '-gencode', 'arch=compute_90a,cod
 
 export function execute(program, args, options = {}) {
   return new Promise((resolve) => {
-    execFile(program, args, { maxBuffer: 1 << 28, ...options }, (error, stdout, stderr) =>
-      resolve({ status: error ? (error.code ?? 1) : 0, stdout, stderr }),
-    )
+    const { input, ...rest } = options
+    const done = (error, stdout, stderr) =>
+      resolve({ status: error ? (error.code ?? 1) : 0, stdout, stderr })
+    const child = execFile(program, args, { maxBuffer: 1 << 28, ...rest }, done)
+    if (input !== undefined) child.stdin.end(input)
   })
 }
 
@@ -28,7 +30,9 @@ const onPath = (name) =>
 export function findNvcc() {
   if (process.env.CUDACXX) return process.env.CUDACXX
   const local = existsSync('/usr/local') ? readdirSync('/usr/local') : []
-  const toolkits = local.filter((name) => name.startsWith('cuda')).sort((a, b) => b.length - a.length)
+  const toolkits = local
+    .filter((name) => name.startsWith('cuda'))
+    .sort((a, b) => b.length - a.length)
   const candidates = toolkits.map((name) => path.join('/usr/local', name, 'bin/nvcc'))
   return onPath('nvcc') ?? candidates.find((file) => existsSync(file))
 }
@@ -38,7 +42,10 @@ export function findDisassembler(nvcc) {
   if (process.env.HADAL_CUOBJDUMP) return process.env.HADAL_CUOBJDUMP
   const beside = ['cuobjdump', 'nvdisasm'].map((name) => path.join(path.dirname(nvcc), name))
   return (
-    onPath('cuobjdump') ?? onPath('nvdisasm') ?? beside.find((file) => existsSync(file)) ?? undefined
+    onPath('cuobjdump') ??
+    onPath('nvdisasm') ??
+    beside.find((file) => existsSync(file)) ??
+    undefined
   )
 }
 
@@ -72,7 +79,9 @@ export function readPtxas(log) {
       current = { registers: 0, stack: 0, spillStores: 0, spillLoads: 0, staticShared: 0 }
       kernels[entry[1]] = current
     }
-    const stack = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line)
+    const stack = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(
+      line,
+    )
     // The numbers after "Function properties for" another function are that one's own.
     if (stack && current && current.stack === 0) {
       const [frame, stores, loads] = stack.slice(1).map(Number)
@@ -126,7 +135,9 @@ export async function inspect(root, source, nvcc, disassembler) {
     const cubin = path.join(folder, 'kernel.cubin')
     const includes = ['native', 'native/include'].flatMap((f) => ['-I', path.join(root, f)])
     const keep = ['--keep', '--keep-dir', folder, '-Xptxas', '-v', '-cubin', '-o', cubin]
-    const compiled = await execute(nvcc, [...nvccFlags, ...includes, ...keep, source], { cwd: root })
+    const compiled = await execute(nvcc, [...nvccFlags, ...includes, ...keep, source], {
+      cwd: root,
+    })
     if (compiled.status !== 0) return { error: compiled.stderr.slice(0, 4000) }
     const { kernels, complaints } = readPtxas(compiled.stderr)
     const ptx = readdirSync(folder).find((name) => name.endsWith('.ptx'))

@@ -15,11 +15,22 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const memory = path.join(root, '.cache/gates.json')
 const registersOfAnSm = 65536
 
+/** Kernels of tests: they need only compile. */
+function testSources() {
+  const folder = 'native/tests/cuda/kernels'
+  return readdirSync(path.join(root, folder))
+    .filter((name) => name.endsWith('.cu'))
+    .map((name) => `${folder}/${name}`)
+    .sort()
+}
+
 export function kernelSources(folder = root) {
   const cuda = path.join(folder, 'native/cuda')
   return readdirSync(cuda, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .flatMap((entry) => readdirSync(path.join(cuda, entry.name)).map((name) => `${entry.name}/${name}`))
+    .flatMap((entry) =>
+      readdirSync(path.join(cuda, entry.name)).map((name) => `${entry.name}/${name}`),
+    )
     .filter((name) => name.endsWith('.cu'))
     .map((name) => `native/cuda/${name}`)
     .sort()
@@ -45,7 +56,9 @@ const rules = {
   // A warp's 32 narrow accesses cost as many instructions as 32 wide ones, for an eighth of the bytes.
   'narrow access': (k) => {
     const narrow = k.opcodes?.filter((o) => /^(LDG|STG)\..*\b[US](8|16)\b/.test(o)) ?? []
-    return narrow.length > 0 && `${narrow.length} of 1 or 2 bytes (${[...new Set(narrow)].join(', ')})`
+    return (
+      narrow.length > 0 && `${narrow.length} of 1 or 2 bytes (${[...new Set(narrow)].join(', ')})`
+    )
   },
   // What threads wrote to shared memory is seen by the copy engine only after this fence.
   'fence before a bulk store': (k) => {
@@ -53,7 +66,8 @@ const rules = {
     for (const opcode of k.opcodes ?? []) {
       if (/^(STS|STSM)/.test(opcode)) open = true
       if (/^FENCE\.VIEW\.ASYNC/.test(opcode)) open = false
-      if (/^(UTMASTG|UBLKCP)/.test(opcode) && open) return `${opcode} after STS without FENCE.VIEW.ASYNC`
+      if (/^(UTMASTG|UBLKCP)/.test(opcode) && open)
+        return `${opcode} after STS without FENCE.VIEW.ASYNC`
     }
     return false
   },
@@ -114,8 +128,9 @@ function report(facts, table, print) {
   const count = { passed: 0, failed: 0 }
   for (const source of Object.keys(facts).sort()) {
     const { error, kernels = {}, complaints = [] } = facts[source]
-    const problems = error ? [`does not compile:\n${error}`] : [...complaints]
-    for (const [symbol, kernel] of Object.entries(kernels)) {
+    const ships = !source.startsWith('native/tests/')
+    const problems = error ? [`does not compile:\n${error}`] : ships ? [...complaints] : []
+    for (const [symbol, kernel] of Object.entries(ships ? kernels : {})) {
       const name = symbol.replace(/^hadal_/, '')
       problems.push(...judge(name, kernel, table, used).map((text) => `${name}: ${text}`))
       if (print)
@@ -131,13 +146,36 @@ function report(facts, table, print) {
   return { ...count, used }
 }
 
+/**
+ * All kernels in one translation unit: two inline functions of one name would silently be one in the test
+ * programs, which hold every kernel.
+ */
+async function checkOneUnit() {
+  const compiler = process.env.CXX?.split(' ')[0] ?? 'c++'
+  const text = kernelSources()
+    .map((source) => `#include "${path.join(root, source)}"\n`)
+    .join('')
+  const flags = ['-std=c++20', '-fsyntax-only', '-w', '-x', 'c++', '-']
+  const includes = ['native', 'native/include'].flatMap((f) => ['-I', path.join(root, f)])
+  const run = await execute(compiler, [...flags, ...includes], { input: text })
+  const ok = run.status === 0
+  process.stdout.write(`${ok ? '✓' : '✗'} no name of a kernel file clashes with another file\n`)
+  if (!ok) process.stdout.write(`${run.stderr.slice(0, 4000)}\n`)
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 }
+}
+
 /** Runs the gates; `{ passed, failed, skipped }`, one for each .cu. */
 export async function runGates({ filter, fresh = false, print = false } = {}) {
-  const sources = kernelSources().filter((source) => new RegExp(filter ?? '').test(source))
+  const sources = [...kernelSources(), ...testSources()].filter((source) =>
+    new RegExp(filter ?? '').test(source),
+  )
+  const unit = await checkOneUnit()
   const nvcc = findNvcc()
   if (!nvcc) {
-    process.stdout.write(`skipped: no nvcc (PATH, CUDACXX, /usr/local/cuda*/bin): ${sources.length} files\n`)
-    return { passed: 0, failed: 0, skipped: sources.length }
+    process.stdout.write(
+      `skipped: no nvcc (PATH, CUDACXX, /usr/local/cuda*/bin): ${sources.length} files\n`,
+    )
+    return { ...unit, skipped: sources.length }
   }
   const disassembler = findDisassembler(nvcc)
   const started = Date.now()
@@ -147,17 +185,21 @@ export async function runGates({ filter, fresh = false, print = false } = {}) {
   const { passed, failed, used } = report(facts, table, print)
   const idle = table.exceptions.filter((_, i) => !used.has(i) && disassembler && !filter)
   for (const e of idle)
-    process.stdout.write(`    gates.json: the exception of ${e.kernels} (${e.rule}) is not needed any more\n`)
+    process.stdout.write(
+      `    gates.json: the exception of ${e.kernels} (${e.rule}) is not needed any more\n`,
+    )
   const bytes = Object.values(facts).reduce((sum, f) => sum + (f.bytes ?? 0), 0)
   const instances = Object.values(facts).flatMap((f) => Object.keys(f.kernels ?? {})).length
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
   if (!disassembler)
-    process.stdout.write('skipped: no cuobjdump (PATH, HADAL_CUOBJDUMP): instructions not looked at\n')
+    process.stdout.write(
+      'skipped: no cuobjdump (PATH, HADAL_CUOBJDUMP): instructions not looked at\n',
+    )
   process.stdout.write(
     `${instances} instances, ${(bytes / 1024).toFixed(0)} KB of machine code, ${compiled} of ${sources.length} files compiled in ${seconds} s\n`,
   )
   const skipped = disassembler ? 0 : 1
-  return { passed, failed: failed + idle.length, skipped }
+  return { passed: passed + unit.passed, failed: failed + unit.failed + idle.length, skipped }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -53,13 +53,21 @@ function readBuild() {
     const output = args[args.indexOf('-o') + 1]
     const target = /CMakeFiles\/([^/]+)\.dir\//.exec(output)?.[1]
     const object = path.resolve(entry.directory, output)
-    return { source: path.relative(root, entry.file), args, target, object, folder: entry.directory }
+    return {
+      source: path.relative(root, entry.file),
+      args,
+      target,
+      object,
+      folder: entry.directory,
+    }
   })
 }
 
 function kernelsOf(test) {
   const folders = readdirSync(path.join(root, 'native/cuda'), { withFileTypes: true })
-  const files = folders.filter((f) => f.isDirectory()).map((f) => `native/cuda/${f.name}/${test}.cu`)
+  const files = folders
+    .filter((f) => f.isDirectory())
+    .map((f) => `native/cuda/${f.name}/${test}.cu`)
   return files.filter((file) => existsSync(path.join(root, file)))
 }
 
@@ -167,7 +175,8 @@ function describe(mutant, result) {
   const name = `${mutant.test}: ${mutant.mutant} (${mutant.class})`
   if (result.error) return `✗ ${name}\n    ${result.error}`
   const by = `hazards on ${result.hazards}, wrong numbers on ${result.numbers} of ${result.seeds} seeds`
-  if (isCaught(result)) return `${mutant['known-miss'] ? '✗ no longer missed:' : '✓'} ${name}: ${by}`
+  if (isCaught(result))
+    return `${mutant['known-miss'] ? '✗ no longer missed:' : '✓'} ${name}: ${by}`
   const end = result.ended ? `; the program ${result.ended}` : ''
   return `${mutant['known-miss'] ? '– missed, as known:' : '✗ MISSED:'} ${name}: ${by}${end}`
 }
@@ -199,7 +208,8 @@ async function runAll(mutants, commands, options) {
 function table(mutants, results, seeds) {
   const rows = mutants.map((m, i) => {
     const r = results[i]
-    const cell = (count) => (count === r.seeds ? 'all' : count === 0 ? '–' : `${count} of ${r.seeds}`)
+    const cell = (count) =>
+      count === r.seeds ? 'all' : count === 0 ? '–' : `${count} of ${r.seeds}`
     return `| ${m.test} | ${m.mutant} | ${m.class} | ${cell(r.hazards)} | ${cell(r.numbers)} |`
   })
   const hazardsOnly = results.filter((r) => isCaught(r) && r.numbers < r.seeds).length
@@ -228,7 +238,9 @@ export async function runMutants({
   const started = Date.now()
   rmSync(scratch, { recursive: true, force: true })
   const pattern = new RegExp(filter ?? '')
-  const mutants = readMutants(root).filter((m) => pattern.test(`${m.test}: ${m.mutant} (${m.class})`))
+  const mutants = readMutants(root).filter((m) =>
+    pattern.test(`${m.test}: ${m.mutant} (${m.class})`),
+  )
   const results = await runAll(mutants, readBuild(), { seeds, full, fresh, jobs })
   const caught = results.filter(isCaught).length
   const fine = results.filter((r, i) => isFine(mutants[i], r)).length
@@ -238,7 +250,13 @@ export async function runMutants({
   )
   if (write && fine === mutants.length)
     writeFileSync(path.join(root, 'docs/kernel-mutants.md'), table(mutants, results, seeds))
-  return { passed: fine, failed: mutants.length - fine, skipped: 0, mutants: mutants.length, caught }
+  return {
+    passed: fine,
+    failed: mutants.length - fine,
+    skipped: 0,
+    mutants: mutants.length,
+    caught,
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -94,7 +94,9 @@ function renew(text) {
 export function checkTable() {
   try {
     const text = readFileSync(page, 'utf8')
-    return renew(text) === text ? [] : ['run node scripts/kernel-table.mjs and commit docs/kernels.md']
+    return renew(text) === text
+      ? []
+      : ['run node scripts/kernel-table.mjs and commit docs/kernels.md']
   } catch (error) {
     return [error.message]
   }

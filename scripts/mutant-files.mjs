@@ -63,7 +63,9 @@ export function parseMutants(text, file) {
     for (const key of ['class', 'file', 'test', 'replace'])
       if (mutant[key] === undefined) throw new Error(`${mutant.where}: no "${key}:"`)
     if (!classes.includes(mutant.class))
-      throw new Error(`${mutant.where}: class "${mutant.class}", expected one of ${classes.join(', ')}`)
+      throw new Error(
+        `${mutant.where}: class "${mutant.class}", expected one of ${classes.join(', ')}`,
+      )
   }
   return mutants
 }
@@ -79,11 +81,17 @@ export function readMutants(root) {
 
 /** The source with its fault; throws unless the piece to replace is there exactly once, as whole lines. */
 export function mutate(source, mutant) {
-  const found = `\n${source}`.split(`\n${mutant.replace}`).length - 1
+  const text = `\n${source}`
+  const places = []
+  for (let at = text.indexOf(`\n${mutant.replace}`); at >= 0; ) {
+    places.push(at)
+    at = text.indexOf(`\n${mutant.replace}`, at + 1)
+  }
+  const found = places.length
   if (found !== 1)
     throw new Error(
       `${mutant.where}: the lines to replace are ${found} times in ${mutant.file}, expected once (the kernel has changed: so must its mutant)`,
     )
-  const at = `\n${source}`.indexOf(`\n${mutant.replace}`)
+  const [at] = places
   return source.slice(0, at) + mutant.with + source.slice(at + mutant.replace.length)
 }

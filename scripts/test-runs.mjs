@@ -62,9 +62,7 @@ async function runProgram(folder, name, env) {
 /** The test programs of a folder whose names match `only` and, if given, `filter`. */
 function programsIn(folder, only, filter) {
   const all = existsSync(folder) ? readdirSync(folder) : []
-  return all
-    .filter((name) => only.test(name) && new RegExp(filter ?? '').test(name))
-    .sort()
+  return all.filter((name) => only.test(name) && new RegExp(filter ?? '').test(name)).sort()
 }
 
 /**

@@ -10,6 +10,7 @@
 #include "cuda/queue.h"
 #include "simt/driver.h"
 #include "tests/case.h"
+#include "tests/cuda/kernels/touch.h"
 
 namespace hadal::testing {
 
@@ -86,6 +87,14 @@ class DeviceBytes {
     return true;
   }
   size_t size() const { return bytes_; }
+  // As if the kernel in front had written it: an op that reads it before it has waited for that kernel is then
+  // reported. For what comes from other kernels, not for weights. On a GPU nothing happens.
+  void written_by_kernel() const {
+    if (!cuda_bench().emulated) return;
+    cuda::Launch launch;
+    launch.dependent = true;
+    cuda_queue().launch(kTouch, launch, TouchParams{data<uint16_t>(), static_cast<int64_t>(bytes_ / 2)});
+  }
 
  private:
   static constexpr uint8_t kGuardByte = 0xa5;
@@ -108,6 +117,7 @@ class DeviceVector {
     return host_;
   }
   bool guards_intact() const { return bytes_.guards_intact(); }
+  void written_by_kernel() const { bytes_.written_by_kernel(); }
 
  private:
   std::vector<T> host_;

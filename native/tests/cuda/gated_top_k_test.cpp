@@ -40,6 +40,7 @@ void run_on_cuda(Routing& r) {
   const auto pairs = static_cast<size_t>(r.T() * r.gate.K);
   DeviceVector<float> device_logits(logits), device_bias(bias), weights(pairs);
   DeviceVector<int32_t> ids(pairs), counts(static_cast<size_t>(E));
+  device_logits.written_by_kernel();
   cuda::GatedTopKParams p = params_of(r.gate, r.T());
   p.ids = ids.data();
   p.weights = weights.data();
@@ -110,6 +111,34 @@ void company_tests() {
   });
 }
 
+// Logits one last bit apart: their scores are equal or one last bit apart, and an exponential of FP32 alone would
+// order some of them otherwise than the oracle does.
+void near_tie_tests() {
+  kernel_test("experts whose logits are neighbouring floats are chosen as by the oracle", [] {
+    const Gate gate{64, 8};
+    const int64_t T = 40;
+    Routing r(gate, Array(DType::F32, {T, gate.E}));
+    for (int64_t t = 0; t < T; ++t) {
+      float logit = -3 + 0.15f * static_cast<float>(t);
+      for (int64_t e = 0; e < gate.E; ++e) {
+        r.logits.set(t * gate.E + e * 29 % gate.E, logit);
+        logit = std::nextafter(logit, INFINITY);
+      }
+    }
+    run_reference(r.call());
+    std::vector<int32_t> expected;
+    for (int64_t i = 0; i < T * gate.K; ++i) expected.push_back(r.id(i));
+    run_on_cuda(r);
+    for (int64_t i = 0; i < T * gate.K; ++i) {
+      if (r.id(i) == expected[static_cast<size_t>(i)]) continue;
+      std::printf("  token %ld choice %ld: expected %d, got %d\n", long(i / gate.K), long(i % gate.K),
+                  expected[static_cast<size_t>(i)], r.id(i));
+      CHECK(false);
+      break;
+    }
+  });
+}
+
 void refusal_tests() {
   const auto refused = [](const char* part, const Gate& gate, int64_t stride = 1000) {
     cuda::GatedTopKParams p = params_of(gate, 1);
@@ -137,6 +166,7 @@ int main() {
   routing_value_cases(cases);
   routing_by_hand_cases(cases);
   routing_hostile_cases(cases);
+  near_tie_tests();
   company_tests();
   refusal_tests();
   return finish();

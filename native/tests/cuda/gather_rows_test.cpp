@@ -23,6 +23,8 @@ void expect_gather(int32_t row_bytes, int32_t padding, const std::vector<int32_t
   }
   DeviceVector<uint8_t> in(x), out(Bytes(want.size(), 0x77));
   DeviceVector<int32_t> device_rows(rows);
+  in.written_by_kernel();
+  device_rows.written_by_kernel();
   cuda::gather_rows(cuda_queue(), {out.data(), in.data(), device_rows.data(), out_stride, stride,
                                    static_cast<int32_t>(rows.size()), kRows, row_bytes});
   CHECK(in.guards_intact() && out.guards_intact());

@@ -51,6 +51,9 @@ void expect_rows(const Shape& s) {
   DeviceVector<uint8_t> in(x), out(Bytes(want.size(), 0x77));
   DeviceVector<float> in_scales(scales), out_scales(std::vector<float>(want_scales.size(), -7));
   DeviceVector<int32_t> device_slots(slots);
+  in.written_by_kernel();
+  in_scales.written_by_kernel();
+  device_slots.written_by_kernel();
   cuda::PermuteRowsParams p{};
   p.x = in.data();
   p.out = out.data();
@@ -121,6 +124,7 @@ struct Values {
     return type == DType::F32 ? reinterpret_cast<uint8_t*>(f32.data() + element)
                               : reinterpret_cast<uint8_t*>(bf16.data() + element);
   }
+  void written_by_kernel() const { type == DType::F32 ? f32.written_by_kernel() : bf16.written_by_kernel(); }
   std::vector<float> read() { return type == DType::F32 ? f32.read() : from_bf16(bf16.read()); }
 };
 
@@ -154,7 +158,11 @@ struct Combination {
         y(s.type, normals(random, (slots.size() + 5) * static_cast<size_t>(s.width))),
         add(s.type, normals(random, static_cast<size_t>(s.tokens * s.width))),
         out(s.type, std::vector<float>(static_cast<size_t>(s.tokens * s.width), 7)), device_slots(slots),
-        device_weights(weights) {}
+        device_weights(weights) {
+    for (const Values* values : {&y, &add}) values->written_by_kernel();
+    device_slots.written_by_kernel();
+    device_weights.written_by_kernel();
+  }
   static Ints make_slots(const Sums& s, Random& random) {
     const int32_t pairs = s.tokens * s.chosen;
     if (s.permuted) return some_slots(random, pairs, pairs + 5);

@@ -32,6 +32,7 @@ struct Run {
          static_cast<int32_t>(layout_count), size};
   }
   Sorted sorted() {
+    ids.written_by_kernel();
     cuda::permute_tokens(cuda_queue(), p);
     for (const auto* v : {&ids, &offsets, &rows, &slots, &layout_rows, &tile_experts, &total, &counts, &scratch})
       CHECK(v->guards_intact());

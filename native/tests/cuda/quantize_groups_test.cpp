@@ -18,6 +18,7 @@ constexpr ScaleKind kKinds[] = {ScaleKind::kExact, ScaleKind::kPowerOfTwo};
 Quantised quantise(D type, const std::vector<float>& x, int64_t width, ScaleKind kind, int64_t padding = 0) {
   const int64_t rows = width == 0 ? 0 : static_cast<int64_t>(x.size()) / width;
   DeviceRows in(type, x, width, padding);
+  in.written_by_kernel();
   DeviceQuantised out(rows, width, 2 * padding, padding / 2);
   cuda::QuantizeGroupsParams p{};
   p.x = in.data();

@@ -38,6 +38,7 @@ std::vector<float> norm(const Formats& f, const std::vector<float>& x, const std
                         int64_t padding = 0) {
   const auto width = static_cast<int64_t>(weight.size()), rows = static_cast<int64_t>(x.size()) / width;
   DeviceRows in(f.x, x, width, padding), w(f.weight, weight, width), out(f.out, rows, width, 2 * padding);
+  in.written_by_kernel();
   cuda::RmsNormParams p{};
   p.x = in.data();
   p.out = out.data();

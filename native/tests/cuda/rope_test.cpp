@@ -49,6 +49,8 @@ std::vector<float> run_rope(const Case& c, const std::vector<float>& x, const st
   DeviceRows in(c.type, x, c.width, c.padding), out(c.type, c.tokens * c.heads, c.width, 2 * c.padding);
   DeviceVector<int32_t> at(positions);
   DeviceVector<float> inv(frequencies(c.width));
+  in.written_by_kernel();
+  at.written_by_kernel();
   DeviceRows& target = c.in_place ? in : out;
   cuda::RopeParams p{};
   p.x = in.data();

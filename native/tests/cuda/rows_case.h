@@ -46,6 +46,7 @@ class DeviceRows {
   template <typename T = void>
   T* data() const { return bytes_.data<T>(); }
   int64_t stride() const { return width_ + padding_; }
+  void written_by_kernel() const { bytes_.written_by_kernel(); }
   // The elements as numbers; checks that padding and guards are untouched.
   std::vector<float> read() {
     download();

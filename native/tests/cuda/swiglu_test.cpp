@@ -45,6 +45,8 @@ struct Inputs {
 
   template <typename Params>
   void put(Params& p, D type) const {
+    first.written_by_kernel();
+    second.written_by_kernel();
     p.gate = first.data();
     p.up = joined ? first.data<char>() + width * static_cast<int64_t>(dtype_size(type)) : second.data<char>();
     p.gate_stride = first.stride();
@@ -136,6 +138,7 @@ void masked_test(const Masked& m) {
   DeviceRows codes(D::F8_E4M3, experts * m.rows, m.width, 16);
   DeviceRows scales(D::F32, experts * cuda::scale_groups(m.width), stride);
   DeviceVector<int32_t> counts(m.counts);
+  counts.written_by_kernel();
   cuda::SwigluQuantizeParams p{};
   in.put(p, m.type);
   p.codes = codes.data<uint8_t>();

@@ -53,6 +53,8 @@ std::vector<uint32_t> run_write(D type, D cache, const std::vector<float>& src, 
                                 int64_t padding) {
   DeviceRows from(type, src, width, padding), to(cache, kRows, width, padding);
   DeviceVector<int32_t> at(slots);
+  from.written_by_kernel();
+  at.written_by_kernel();
   cuda::WriteKvParams p{};
   p.src = from.data();
   p.cache = to.data();
@@ -143,6 +145,9 @@ std::vector<uint8_t> run_mla(const Mla& m, const MlaInputs& in) {
   DeviceRows cache(D::U8, kRows, row_bytes(m));
   DeviceVector<int32_t> positions(in.positions), slots(in.slots);
   DeviceVector<float> inv(in.inv_freq);
+  kv.written_by_kernel();
+  positions.written_by_kernel();
+  slots.written_by_kernel();
   cuda::WriteMlaKvParams p{};
   p.latent = kv.data();
   p.rotary = kv.data<char>() + m.latent * static_cast<int64_t>(dtype_size(m.type));
