@@ -147,6 +147,10 @@ function(hadal_add_cuda_tests)
     hadal_backend_library(hadal_cuda_simt ${native}/tests/cuda/simt_library.cpp
       $<TARGET_OBJECTS:hadal_cuda_emulated> $<TARGET_OBJECTS:hadal_simt>)
     set_target_properties(hadal_cuda_simt PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR}/tests)
+    add_library(hadal_fake_libcuda MODULE ${native}/tests/cuda/fake_libcuda.cpp)
+    hadal_target_flags(hadal_fake_libcuda)
+    set_target_properties(hadal_fake_libcuda PROPERTIES
+      PREFIX "" OUTPUT_NAME libcuda SUFFIX .so.1 LIBRARY_OUTPUT_DIRECTORY ${HADAL_OUTPUT_DIR}/tests/fake)
   endif()
   # The driver's own header, to compare with; nothing else needs it.
   find_path(HADAL_CUDA_HEADERS cuda.h PATHS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES include)

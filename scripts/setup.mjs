@@ -126,19 +126,26 @@ async function checkTools() {
   if (check.status !== 0) fail((check.stderr || check.stdout).trim().replace(/^hadal: /, ''))
 }
 
-async function buildNative() {
+const nativeTests = path.join(root, 'packages', 'native', 'build', 'tests')
+
+/** The addon and the CUDA backend; with `tests` also all that tests run, which takes several times as long. */
+function nativeStep(name, product, title, flags) {
   const inputs = [
     ...files(path.join(root, 'native'), /\.(cpp|h|inl|c|cu|cuh|txt)$/),
     ...files(path.join(root, 'cmake'), /./),
     path.join(root, 'CMakeLists.txt'),
     nativeScript,
   ]
-  await once('native', inputs, addon, () =>
-    step('Compiling the native addon (a minute or two the first time)', process.execPath, [
-      nativeScript,
-    ]),
-  )
+  return once(name, inputs, product, () => step(title, process.execPath, [nativeScript, ...flags]))
 }
+
+const buildNative = () =>
+  nativeStep('native', addon, 'Compiling the native addon (a minute or two the first time)', [
+    '--only=use',
+  ])
+
+const buildNativeTests = () =>
+  nativeStep('native-tests', nativeTests, 'Compiling the native tests (some minutes)', [])
 
 async function buildPage() {
   const web = path.join(root, 'packages', 'web')
@@ -179,10 +186,11 @@ const separator = rest.indexOf('--')
 const command = separator >= 0 ? rest.slice(separator + 1) : []
 const stages = {
   js: [installPackages],
-  native: [checkTools, installPackages, buildNative],
+  native: [checkTools, installPackages, buildNativeTests],
   build: [checkTools, installPackages, buildNative, buildPage, buildTypeScript],
+  test: [checkTools, installPackages, buildNativeTests, buildPage, buildTypeScript],
 }
-const steps = stages[mode === 'js' || mode === 'native' ? mode : 'build']
+const steps = stages[mode] ?? stages.build
 requireNode()
 for (const stage of steps) await stage()
 const [program, ...args] = command

@@ -15,12 +15,26 @@ Napi::Value abi_version(const Info& info) {
 
 Napi::Value version(const Info& info) { return Napi::String::New(info.Env(), hadal_version()); }
 
-Napi::Value op_list(const Info& info) {
+Napi::Value name_list(const Info& info, const char* name) {
   const Napi::Array names = Napi::Array::New(info.Env());
-  uint32_t i = 0;
-  for (const char* name = hadal_op_list(); *name != '\0'; name += std::strlen(name) + 1)
+  for (uint32_t i = 0; *name != '\0'; name += std::strlen(name) + 1)
     names.Set(i++, Napi::String::New(info.Env(), name));
   return names;
+}
+
+Napi::Value op_list(const Info& info) { return name_list(info, hadal_op_list()); }
+Napi::Value cuda_op_list(const Info& info) { return name_list(info, hadal_cuda_op_list()); }
+
+Napi::Value cuda(const Info& info) {
+  hadal_cuda_info facts = {};
+  facts.struct_size = sizeof(facts);
+  expect_ok(hadal_cuda(&facts));
+  const Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("problem", facts.problem);
+  result.Set("name", facts.name);
+  result.Set("driverVersion", facts.driver_version);
+  result.Set("memoryTotal", static_cast<double>(facts.memory_total));
+  return result;
 }
 
 Napi::Value cpu(const Info& info) {
@@ -53,6 +67,8 @@ Napi::Value device_create(const Info& info) {
     isa = text(isa_value, "options.isa", 32);
     options.isa = isa.c_str();
   }
+  const std::string kind = text(given.Get("device"), "options.device", 32);
+  options.device = kind.c_str();
   hadal_device* device = nullptr;
   expect_ok(hadal_device_create(&device, &options));
   auto state = std::make_shared<DeviceState>();
@@ -66,9 +82,20 @@ Napi::Value device_threads(const Info& info) {
   return Napi::Number::New(info.Env(), hadal_device_threads(device->native.get()));
 }
 
-Napi::Value device_isa(const Info& info) {
+template <const char* (*question)(const hadal_device*)>
+Napi::Value device_text(const Info& info) {
   const auto device = live<DeviceState>(info[0], "device");
-  return Napi::String::New(info.Env(), hadal_device_isa(device->native.get()));
+  return Napi::String::New(info.Env(), question(device->native.get()));
+}
+
+Napi::Value device_memory(const Info& info) {
+  const auto device = live<DeviceState>(info[0], "device");
+  uint64_t total = 0, available = 0;
+  expect_ok(hadal_device_memory(device->native.get(), &total, &available));
+  const Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("total", static_cast<double>(total));
+  result.Set("available", static_cast<double>(available));
+  return result;
 }
 
 // The device's programs go with it, and with them their hold on buffers; buffers stay as they are.
@@ -91,9 +118,15 @@ std::span<const Binding> device_bindings() {
       {"version", entry<version>},
       {"opList", entry<op_list>},
       {"cpu", entry<cpu>},
+      {"cuda", entry<cuda>},
+      {"cudaOpList", entry<cuda_op_list>},
       {"deviceCreate", entry<device_create>},
       {"deviceThreads", entry<device_threads>},
-      {"deviceIsa", entry<device_isa>},
+      {"deviceIsa", entry<device_text<hadal_device_isa>>},
+      {"deviceKind", entry<device_text<hadal_device_kind>>},
+      {"deviceName", entry<device_text<hadal_device_name>>},
+      {"deviceNote", entry<device_text<hadal_device_note>>},
+      {"deviceMemory", entry<device_memory>},
       {"deviceRelease", entry<device_release>},
   };
   return kBindings;

@@ -1,10 +1,12 @@
 // The C ABI over the core. Every function turns exceptions into a status and this thread's error text;
 // a handle is a heap cell around a shared pointer, so that a program outlives the handles it names.
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/cpu_info.h"
 #include "core/guard.h"
 #include "core/host_buffer.h"
@@ -16,6 +18,7 @@
 
 struct hadal_device {
   std::shared_ptr<hadal::Device> impl;
+  std::string name, note;
 };
 struct hadal_buffer {
   std::shared_ptr<hadal::Buffer> impl;
@@ -66,6 +69,32 @@ const char* op_list() {
   return list->c_str();
 }
 
+// The same; a backend that cannot be opened is looked for again at the next call.
+const char* cuda_op_list() {
+  static const std::string* const list = [] {
+    const hadal::BackendLibrary& backend = hadal::cuda_backend();
+    auto* names = new std::string;
+    for (const char* name : backend.op_names()) names->append(name).push_back('\0');
+    return names;
+  }();
+  return list->c_str();
+}
+
+hadal::DeviceChoice choice_of(const hadal_device_options* options) {
+  hadal::DeviceChoice choice;
+  if (options == nullptr) return choice;
+  constexpr size_t kWithoutDevice = offsetof(hadal_device_options, device);
+  HADAL_EXPECT(options->struct_size == sizeof(hadal_device_options) || options->struct_size == kWithoutDevice,
+               "hadal_device_options.struct_size: expected %zu, got %u", sizeof(hadal_device_options),
+               options->struct_size);
+  choice.threads = options->threads;
+  if (options->isa != nullptr) choice.isa = options->isa;
+  if (options->struct_size > kWithoutDevice && options->device != nullptr) choice.kind = options->device;
+  HADAL_EXPECT(choice.threads >= 0 && choice.threads <= 4096, "threads: expected 0 to 4096, got %d",
+               choice.threads);
+  return choice;
+}
+
 }  // namespace
 
 extern "C" {
@@ -102,22 +131,41 @@ const char* hadal_op_list(void) {
   }
 }
 
+const char* hadal_cuda_op_list(void) {
+  try {
+    return cuda_op_list();
+  } catch (const std::exception& error) {
+    hadal::set_last_error(error.what());
+    return "\0";
+  }
+}
+
+hadal_status hadal_cuda(hadal_cuda_info* out) {
+  return guard([&] {
+    expect(out, "info");
+    HADAL_EXPECT(out->struct_size == sizeof(hadal_cuda_info),
+                 "hadal_cuda_info.struct_size: expected %zu, got %u", sizeof(hadal_cuda_info),
+                 out->struct_size);
+    *out = hadal_cuda_info{};
+    out->struct_size = sizeof(hadal_cuda_info);
+    try {
+      const hadal::BackendFacts facts = hadal::cuda_backend().facts();
+      copy_text(out->name, facts.name);
+      out->driver_version = facts.driver_version;
+      out->memory_total = facts.memory_total;
+    } catch (const std::exception& error) {
+      copy_text(out->problem, error.what());
+    }
+  });
+}
+
 hadal_status hadal_device_create(hadal_device** device, const hadal_device_options* options) {
   return guard([&] {
     expect(device, "device");
     *device = nullptr;
-    int threads = 0;
-    const char* isa = "";
-    if (options != nullptr) {
-      HADAL_EXPECT(options->struct_size == sizeof(hadal_device_options),
-                   "hadal_device_options.struct_size: expected %zu, got %u",
-                   sizeof(hadal_device_options), options->struct_size);
-      threads = options->threads;
-      if (options->isa != nullptr) isa = options->isa;
-    }
-    HADAL_EXPECT(threads >= 0 && threads <= 4096, "threads: expected 0 to 4096, got %d", threads);
-    auto impl = std::make_shared<hadal::HostDevice>(hadal::cpu_backend(), threads, isa);
-    *device = new hadal_device{std::move(impl)};
+    hadal::OpenedDevice opened = hadal::open_device(choice_of(options));
+    std::string name = opened.device->name();
+    *device = new hadal_device{std::move(opened.device), std::move(name), std::move(opened.note)};
   });
 }
 
@@ -129,6 +177,29 @@ int32_t hadal_device_threads(const hadal_device* device) {
 
 const char* hadal_device_isa(const hadal_device* device) {
   return device == nullptr ? "" : device->impl->isa();
+}
+
+const char* hadal_device_kind(const hadal_device* device) {
+  return device == nullptr ? "" : device->impl->kind();
+}
+
+const char* hadal_device_name(const hadal_device* device) {
+  return device == nullptr ? "" : device->name.c_str();
+}
+
+const char* hadal_device_note(const hadal_device* device) {
+  return device == nullptr ? "" : device->note.c_str();
+}
+
+hadal_status hadal_device_memory(const hadal_device* device, uint64_t* total, uint64_t* available) {
+  return guard([&] {
+    expect(device, "device");
+    expect(total, "total");
+    expect(available, "available");
+    const hadal::MemoryFacts memory = device->impl->memory();
+    *total = memory.total;
+    *available = memory.available;
+  });
 }
 
 hadal_status hadal_buffer_allocate(hadal_buffer** buffer, hadal_device* device, uint64_t bytes) {

@@ -1,5 +1,6 @@
 /* Proves that hadal.h is C11 and that a C program can record and run: every function is called, and every
  * NULL and foreign value that a caller can pass comes back as a status with a text. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ static hadal_argument one(const hadal_tensor* tensor) {
 
 static void library_facts(void) {
   hadal_cpu_info info = {0};
+  hadal_cuda_info cuda = {0};
   int found = 0;
   const char* name;
   check(hadal_abi_version() == HADAL_ABI_VERSION, "the library has the header's ABI version");
@@ -34,6 +36,10 @@ static void library_facts(void) {
   check(invalid(hadal_cpu(NULL)), "hadal_cpu refuses NULL");
   check(invalid(hadal_cpu(&info)), "hadal_cpu refuses a structure of another size");
   info.struct_size = sizeof(info);
+  check(invalid(hadal_cuda(NULL)) && invalid(hadal_cuda(&cuda)), "hadal_cuda refuses NULL and another size");
+  cuda.struct_size = sizeof(cuda);
+  check(hadal_cuda(&cuda) == HADAL_OK && strncmp(cuda.problem, "CUDA: ", 6) == 0 && hadal_cuda_op_list() != NULL,
+        "hadal_cuda says in a sentence what is missing beside this program");
   check(hadal_cpu(&info) == HADAL_OK && info.logical_cores >= 1 && strlen(info.isa) > 0,
         "hadal_cpu tells cores and instruction set");
 }
@@ -63,7 +69,9 @@ static void null_handles(hadal_device* device) {
   check(invalid(hadal_program_profile(NULL, 1)), "program_profile refuses NULL");
   check(invalid(hadal_program_timings(NULL, NULL, 0)), "program_timings refuses NULL");
   check(hadal_buffer_size(NULL) == 0 && hadal_program_size(NULL) == 0 &&
-            hadal_device_threads(NULL) == 0 && strlen(hadal_device_isa(NULL)) == 0,
+            hadal_device_threads(NULL) == 0 && strlen(hadal_device_isa(NULL)) == 0 &&
+            strlen(hadal_device_kind(NULL)) == 0 && strlen(hadal_device_name(NULL)) == 0 &&
+            strlen(hadal_device_note(NULL)) == 0,
         "questions about NULL have empty answers");
   hadal_device_release(NULL);
   hadal_buffer_release(NULL);
@@ -72,6 +80,7 @@ static void null_handles(hadal_device* device) {
 }
 
 static void device_options(void) {
+  uint64_t total = 0, available = 0;
   hadal_device* device = NULL;
   hadal_device_options options = {0};
   check(invalid(hadal_device_create(&device, &options)) && device == NULL,
@@ -88,6 +97,28 @@ static void device_options(void) {
             hadal_device_threads(device) == 1 &&
             strcmp(hadal_device_isa(device), "portable") == 0,
         "one thread and the portable instruction set can be asked for");
+  hadal_device_release(device);
+  options.struct_size = (uint32_t)offsetof(hadal_device_options, device);
+  options.device = "cuda"; /* behind the end of what is given */
+  check(hadal_device_create(&device, &options) == HADAL_OK && strcmp(hadal_device_kind(device), "cpu") == 0,
+        "options without the device are those of a CPU");
+  hadal_device_release(device);
+  options.struct_size = sizeof(options);
+  check(invalid(hadal_device_create(&device, &options)) && device == NULL, "cuda with an instruction set is refused");
+  options.isa = NULL;
+  check(hadal_device_create(&device, &options) == HADAL_ERROR_UNSUPPORTED && device == NULL &&
+            strncmp(hadal_last_error(), "CUDA: ", 6) == 0,
+        "cuda is refused with a sentence where the backend is not");
+  options.device = "tpu";
+  check(invalid(hadal_device_create(&device, &options)) && device == NULL, "an unknown device is refused");
+  options.device = "auto";
+  check(hadal_device_create(&device, &options) == HADAL_OK && strcmp(hadal_device_kind(device), "cpu") == 0 &&
+            strncmp(hadal_device_note(device), "CUDA: ", 6) == 0,
+        "auto is the CPU here, and says why");
+  check(hadal_device_memory(device, &total, &available) == HADAL_OK && total > 0 && available <= total,
+        "a device tells its memory");
+  check(invalid(hadal_device_memory(device, NULL, &available)) && invalid(hadal_device_memory(NULL, &total, &available)),
+        "device_memory refuses NULL");
   hadal_device_release(device);
 }
 

@@ -31,10 +31,27 @@ inline int32_t small(const char* op, int64_t value) {
   return static_cast<int32_t>(value);
 }
 
+// The elements between two rows of a view whose first dimensions count them together, [T, K, F] as [T·K, F].
+inline int64_t row_stride(const char* op, const Tensor& t) {
+  const int64_t stride = t.strides[t.rank - 2];
+  for (int32_t d = t.rank - 3; d >= 0; --d)
+    HADAL_EXPECT(t.shape[d] <= 1 || t.strides[d] == t.shape[d + 1] * t.strides[d + 1],
+                 "%s: expected rows at one distance on CUDA, got %s with strides %lld and %lld", op,
+                 t.describe().c_str(), static_cast<long long>(t.strides[d]), static_cast<long long>(t.strides[d + 1]));
+  return stride;
+}
+
+// dense.cpp
+extern const CudaOp swiglu_op;
 // norm.cpp
 extern const CudaOp add_rms_norm_op;
 extern const CudaOp rms_norm_op;
+// position.cpp
+extern const CudaOp rope_op;
+extern const CudaOp write_kv_op;
 // routing.cpp
+extern const CudaOp combine_experts_op;
 extern const CudaOp gated_top_k_op;
+extern const CudaOp permute_tokens_op;
 
 }  // namespace hadal::cuda

@@ -34,7 +34,7 @@ typedef int32_t hadal_status;
 enum {
   HADAL_OK = 0,
   HADAL_ERROR_INVALID = 1,      /* an argument, shape, dtype or index is wrong */
-  HADAL_ERROR_UNSUPPORTED = 2,  /* valid, but this build or this CPU cannot do it */
+  HADAL_ERROR_UNSUPPORTED = 2,  /* valid, but this build or this machine cannot do it */
   HADAL_ERROR_NO_MEMORY = 3,    /* allocation refused */
   HADAL_ERROR_IO = 4,           /* a file could not be opened, mapped or read */
   HADAL_ERROR_CANCELLED = 5,    /* the run's cancel flag was set */
@@ -89,6 +89,9 @@ typedef struct hadal_device_options {
   uint32_t struct_size; /* sizeof(hadal_device_options) */
   int32_t threads;      /* 0: the physical cores that this process may use */
   const char* isa;      /* NULL: the best that the CPU has; "avx512bf16", "avx512vbmi", "avx512", "avx2", "portable" */
+  /* Since the struct has it (a smaller struct_size is a CPU device): NULL or "cpu"; "cuda"; "auto": the GPU if it can
+   * be opened and has all ops of the CPU, else the CPU (hadal_device_note says why). */
+  const char* device;
 } hadal_device_options;
 
 typedef struct hadal_cpu_info {
@@ -103,21 +106,40 @@ typedef struct hadal_cpu_info {
   uint64_t memory_available;
 } hadal_cpu_info;
 
+/* Of the first GPU that Hadal has kernels for. */
+typedef struct hadal_cuda_info {
+  uint32_t struct_size;
+  int32_t driver_version; /* 13000: for CUDA 13.0; 0 when there is none */
+  char problem[512];      /* empty: a device "cuda" can be opened; else what is missing, in one sentence */
+  char name[128];
+  uint64_t memory_total;  /* bytes */
+} hadal_cuda_info;
+
 HADAL_API uint32_t hadal_abi_version(void);
 HADAL_API const char* hadal_version(void);
 HADAL_API const char* hadal_last_error(void);
 HADAL_API hadal_status hadal_cpu(hadal_cpu_info* info);
+/* HADAL_OK with or without a GPU. Opens the driver, if there is one, and no context. */
+HADAL_API hadal_status hadal_cuda(hadal_cuda_info* info);
 /* Names of all ops, NUL-separated, ended by an empty name. */
 HADAL_API const char* hadal_op_list(void);
+/* Of these, those that have a kernel for CUDA; none when the backend is not there. */
+HADAL_API const char* hadal_cuda_op_list(void);
 
 HADAL_API hadal_status hadal_device_create(hadal_device** device, const hadal_device_options* options);
 HADAL_API void hadal_device_release(hadal_device* device);
-HADAL_API int32_t hadal_device_threads(const hadal_device* device);
+HADAL_API int32_t hadal_device_threads(const hadal_device* device); /* of the host that compute; 0 on a GPU */
 HADAL_API const char* hadal_device_isa(const hadal_device* device);
+HADAL_API const char* hadal_device_kind(const hadal_device* device); /* "cpu", "cuda" */
+HADAL_API const char* hadal_device_name(const hadal_device* device); /* of the processor */
+/* Why "auto" did not take a GPU; else empty. */
+HADAL_API const char* hadal_device_note(const hadal_device* device);
+HADAL_API hadal_status hadal_device_memory(const hadal_device* device, uint64_t* total, uint64_t* available);
 
-/* Zero-filled anonymous memory; pages are taken when first touched. */
+/* Zero-filled memory of the device; on the host pages are taken when first touched. Buffers of one device are refused
+ * by the programs of another, CPU devices excepted, which share theirs. */
 HADAL_API hadal_status hadal_buffer_allocate(hadal_buffer** buffer, hadal_device* device, uint64_t bytes);
-/* Maps a whole regular file read-only. size and mtime_ns must be what the caller saw when it read
+/* Maps a whole regular file read-only; a GPU gets the ranges that a program names when it is recorded. size and mtime_ns must be what the caller saw when it read
  * the header; HADAL_ERROR_FILE_CHANGED otherwise. Truncation later makes the run fail, not the process. */
 HADAL_API hadal_status hadal_buffer_map(hadal_buffer** buffer, hadal_device* device, const char* path,
                                         uint64_t size, int64_t mtime_ns);
@@ -125,7 +147,7 @@ HADAL_API void hadal_buffer_release(hadal_buffer* buffer);
 HADAL_API uint64_t hadal_buffer_size(const hadal_buffer* buffer);
 HADAL_API hadal_status hadal_buffer_write(hadal_buffer* buffer, uint64_t offset, const void* data, uint64_t bytes);
 HADAL_API hadal_status hadal_buffer_read(const hadal_buffer* buffer, uint64_t offset, void* data, uint64_t bytes);
-/* Gives the pages of a range of an allocated buffer back to the system; they read as zero after. */
+/* The range of an allocated buffer reads as zero after; on the host its pages go back to the system. */
 HADAL_API hadal_status hadal_buffer_discard(hadal_buffer* buffer, uint64_t offset, uint64_t bytes);
 
 /* max_dims: the largest T, S, N that a run may have; every tensor is checked against its buffer with these. */
@@ -137,10 +159,11 @@ HADAL_API hadal_status hadal_program_append(hadal_program* program, const char* 
                                             uint32_t argument_count, const double* attributes,
                                             uint32_t attribute_count);
 HADAL_API uint32_t hadal_program_size(const hadal_program* program);
-/* Runs all ops in order with T, S, N = dims; returns when done. *cancel (may be NULL) is read between ops. */
+/* Runs all ops in order with T, S, N = dims; returns when done. *cancel (may be NULL) is read between ops. On a GPU a
+ * step whose dims came before is one launch, which runs to its end: there *cancel is read before it alone. */
 HADAL_API hadal_status hadal_program_run(hadal_program* program, const int64_t dims[HADAL_STEP_DIMS],
                                          const volatile int32_t* cancel);
-/* Nanoseconds spent per op of the last run, when profiling was switched on; count = program size. */
+/* Nanoseconds spent per op of the last run (on a GPU by its own clock, and without graphs), when profiling was switched on; count = program size. */
 HADAL_API hadal_status hadal_program_profile(hadal_program* program, int32_t enable);
 HADAL_API hadal_status hadal_program_timings(const hadal_program* program, uint64_t* nanoseconds, uint32_t count);
 

@@ -139,7 +139,7 @@ describe('llm.forward', () => {
 describe('options', () => {
   it.each([
     [{ thread: 2 }, /unknown option "thread"; did you mean "threads"\?/],
-    [{ device: 'cuda' }, /this build has no CUDA backend/],
+    [{ device: 'gpu' }, /expected 'auto', 'cpu' or 'cuda', got "gpu"/],
     [{ precision: 'exact' }, /precision: expected 'fast' or 'reference'/],
   ])('%o is refused', async (options, message) => {
     const loading = load(undefined, options as object)

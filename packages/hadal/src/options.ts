@@ -97,10 +97,8 @@ export function checkLoad(folder: unknown, options: LoadOptions): string {
   checkNames('load', options, Object.keys(loadNames))
   checkKind('load', options, 'onProgress', 'function')
   const { device = 'auto', precision = 'fast' } = options
-  if (device !== 'auto' && device !== 'cpu')
-    throw new OptionError(
-      `load: device: expected 'auto' or 'cpu' (this build has no CUDA backend), got ${show(device)}`,
-    )
+  if (device !== 'auto' && device !== 'cpu' && device !== 'cuda')
+    throw new OptionError(`load: device: expected 'auto', 'cpu' or 'cuda', got ${show(device)}`)
   if (precision !== 'fast' && precision !== 'reference')
     throw new OptionError(`load: precision: expected 'fast' or 'reference', got ${show(precision)}`)
   const { prefixCachePath, prefixCache } = options

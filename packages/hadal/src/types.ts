@@ -23,8 +23,12 @@ export interface Progress {
 }
 
 export interface LoadOptions extends EngineOptions {
-  /** `'auto'` (default) takes the best device of this build, which is the CPU. */
-  readonly device?: 'auto' | 'cpu'
+  /**
+   * `'auto'` (default) takes a GPU where the CUDA backend is usable and has kernels for all that the model
+   * needs, else the CPU; `llm.info.deviceReason` then says why. `'cuda'` throws ERR_HADAL_UNSUPPORTED with
+   * that sentence instead. Today some kernels are still to come, so that every model runs on the CPU.
+   */
+  readonly device?: 'auto' | 'cpu' | 'cuda'
   /** `'fast'` (default): vector kernels. `'reference'`: the scalar oracle of every operation, slow. */
   readonly precision?: 'fast' | 'reference'
   /** Threads of the kernels. Default: the physical cores that this process may use. */

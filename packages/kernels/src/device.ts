@@ -4,6 +4,7 @@ import {
   type Binding,
   type BufferHandle,
   type DeviceHandle,
+  type DeviceKind,
   type HostArray,
   loadBinding,
 } from '@hadal/native'
@@ -11,6 +12,8 @@ import { opNames } from './op-table.ts'
 import { type DType, denseStrides, dtypeBytes, type Extent, type Tensor } from './tensor.ts'
 
 export interface DeviceOptions {
+  /** Default 'cpu'. 'cuda' throws ERR_HADAL_UNSUPPORTED with one sentence where it cannot be opened. */
+  readonly device?: DeviceKind
   /** 0 or absent: the physical cores that this process may use. */
   readonly threads?: number
   /** Forces a kernel set: 'avx512bf16', 'avx512vbmi', 'avx512', 'avx2' or 'portable'. Default: HADAL_ISA, then the best. */
@@ -31,6 +34,9 @@ function checkOps(binding: Binding): void {
 export class Device {
   readonly binding: Binding
   readonly handle: DeviceHandle
+  readonly kind: DeviceKind
+  /** Of the processor. */
+  readonly name: string
   readonly threads: number
   readonly isa: string
   readonly #buffers = new Set<BufferHandle>()
@@ -39,23 +45,35 @@ export class Device {
   private constructor(binding: Binding, handle: DeviceHandle) {
     this.binding = binding
     this.handle = handle
+    this.kind = binding.deviceKind(handle)
+    this.name = binding.deviceName(handle)
     this.threads = binding.deviceThreads(handle)
     this.isa = binding.deviceIsa(handle)
   }
 
-  /** Opens the CPU. Throws ERR_HADAL_UNSUPPORTED for an instruction set that this CPU lacks. */
+  /**
+   * Opens a device. Throws ERR_HADAL_UNSUPPORTED for an instruction set that this CPU lacks, and for a
+   * GPU that is not there or not usable.
+   */
   static open(options: DeviceOptions = {}): Device {
     const binding = loadBinding()
     checkOps(binding)
-    const isa = options.isa ?? process.env.HADAL_ISA ?? null
+    const device = options.device ?? 'cpu'
+    const isa = options.isa ?? (device === 'cpu' ? process.env.HADAL_ISA : undefined) ?? null
     const handle = binding.deviceCreate({
+      device,
       threads: options.threads ?? 0,
       isa: isa === '' ? null : isa,
     })
     return new Device(binding, handle)
   }
 
-  /** Zero-filled memory whose pages are taken when first touched. */
+  /** Bytes of the device, and of those the free ones. */
+  get memory(): { readonly total: number; readonly available: number } {
+    return this.binding.deviceMemory(this.handle)
+  }
+
+  /** Zero-filled memory; on the host its pages are taken when first touched. */
   allocate(bytes: number): BufferHandle {
     const buffer = this.binding.bufferAllocate(this.handle, Math.max(bytes, 64))
     this.#buffers.add(buffer)

@@ -1,3 +1,4 @@
+export { type DeviceKind, loadBinding } from '@hadal/native'
 export * from './attention.ts'
 export * from './dense.ts'
 export * from './device.ts'

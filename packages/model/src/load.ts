@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import type { Checkpoint } from '@hadal/checkpoint'
-import { Device } from '@hadal/kernels'
+import type { Device } from '@hadal/kernels'
 import { type ModelConfig, parseConfig } from './config.ts'
 import type { Decoder } from './decoder.ts'
 import { type DecoderOptions, deepseekDecoder } from './deepseek/decoder.ts'
 import { denseDecoder } from './dense/decoder.ts'
+import { neededOps, openDevice } from './device.ts'
 import { modelSize } from './info.ts'
 import { makeStepTensors } from './inputs.ts'
 import { createModel } from './model.ts'
@@ -121,20 +122,16 @@ export async function loadModel(
 ): Promise<Model> {
   const config = parseConfig(checkpoint.config, checkpoint.configFile)
   const precision = options.precision ?? 'fast'
-  const device = Device.open({
+  const needed = neededOps(config, checkpoint)
+  const { device, reason } = openDevice(needed, {
+    ...options,
     ...(options.threads !== undefined && { threads: whole('threads', options.threads, 1) }),
-    ...(options.isa !== undefined && { isa: options.isa }),
   })
   try {
     const size = modelSize(config)
     const kvDtype = precision === 'fast' ? 'F16' : 'F32'
     const kvBytesPerToken = size.kvValuesPerToken * (kvDtype === 'F16' ? 2 : 4)
-    const limits = planLimits(
-      config,
-      options,
-      kvBytesPerToken,
-      device.binding.cpu().memoryAvailable,
-    )
+    const limits = planLimits(config, options, kvBytesPerToken, device.memory.available)
     const decoder = await readDecoder(config, checkpoint, device, {
       maxTokens: limits.maxTokens,
       blockCount: limits.blockCount,
@@ -157,7 +154,8 @@ export async function loadModel(
       vocabularySize: config.vocabSize,
       hasMtp: decoder.mtp !== undefined,
       precision,
-      device: `cpu (${device.isa})`,
+      device: `${device.kind} (${device.kind === 'cpu' ? device.isa : device.name})`,
+      ...(reason !== undefined && { deviceReason: reason }),
       threads: device.threads,
     }
     const expertsPerToken = config.family === 'deepseek' ? config.expertsPerToken : 0

@@ -108,7 +108,11 @@ export interface ModelInfo {
   readonly vocabularySize: number
   readonly hasMtp: boolean
   readonly precision: 'fast' | 'reference'
+  /** `cpu (avx512)`, `cuda (NVIDIA H100 80GB HBM3)` */
   readonly device: string
+  /** Why `device: 'auto'` took the CPU, in one sentence. */
+  readonly deviceReason?: string
+  /** Of the CPU's kernels; 0 on a GPU. */
   readonly threads: number
 }
 
@@ -136,7 +140,8 @@ export interface Model {
 }
 
 export interface LoadModelOptions {
-  readonly device?: 'cpu' | 'auto'
+  /** Default 'auto': CUDA where it is usable and has all that the model needs, else the CPU. */
+  readonly device?: 'auto' | 'cpu' | 'cuda'
   readonly precision?: 'fast' | 'reference'
   /** Default: the physical cores that this process may use. */
   readonly threads?: number

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Configures and builds the native side into packages/native/build (hadal.node, tests/). Quick when
 // nothing changed. Needs CMake ≥ 3.24 and a C++20 compiler, and says how to get them.
-//   node build.mjs [--check] [--sanitize=address,undefined] [--jobs=N] [--output=folder]
+//   node build.mjs [--check] [--only=use] [--sanitize=address,undefined] [--jobs=N] [--output=folder]
+// --only=use leaves out what only tests need: test programs, the emulator, kernels compiled by nvcc.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   closeSync,
@@ -28,6 +29,7 @@ const { values: flags } = parseArgs({
     sanitize: { type: 'string', default: '' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     output: { type: 'string' },
+    only: { type: 'string' },
   },
 })
 const variant = flags.sanitize ? `build-${flags.sanitize.replaceAll(',', '-')}` : 'build'
@@ -160,7 +162,8 @@ if (!flags.check) {
   await withLock(async () => {
     const configured = await run('cmake', configureArguments())
     if (configured !== 0) fail(`configuring failed (exit code ${configured})`)
-    const built = await run('cmake', ['--build', buildFolder, '--parallel', flags.jobs])
+    const target = flags.only === undefined ? [] : ['--target', `hadal_${flags.only}`]
+    const built = await run('cmake', ['--build', buildFolder, '--parallel', flags.jobs, ...target])
     if (built !== 0) fail(`compiling failed (exit code ${built})`)
   })
 }

@@ -61,6 +61,17 @@ export interface CpuInfo {
   readonly memoryAvailable: number
 }
 
+export interface CudaInfo {
+  /** Empty: a device 'cuda' can be opened. Else what is missing, in one sentence. */
+  readonly problem: string
+  readonly name: string
+  /** 13000 for CUDA 13.0. */
+  readonly driverVersion: number
+  readonly memoryTotal: number
+}
+
+export type DeviceKind = 'cpu' | 'cuda'
+
 /**
  * Every function throws an Error with `code` = 'ERR_HADAL_INVALID' | 'ERR_HADAL_UNSUPPORTED' |
  * 'ERR_HADAL_NO_MEMORY' | 'ERR_HADAL_IO' | 'ERR_HADAL_CANCELLED' | 'ERR_HADAL_FILE_CHANGED' |
@@ -71,10 +82,25 @@ export interface Binding {
   version(): string
   opList(): string[]
   cpu(): CpuInfo
+  /** Opens the driver, if there is one, and no context. */
+  cuda(): CudaInfo
+  /** The ops of `opList` that have a kernel for CUDA; none when the backend is not there. */
+  cudaOpList(): string[]
 
-  deviceCreate(options: { threads: number; isa: string | null }): DeviceHandle
+  deviceCreate(options: {
+    device: DeviceKind | 'auto'
+    threads: number
+    isa: string | null
+  }): DeviceHandle
+  /** Of the host that compute; 0 on a GPU. */
   deviceThreads(device: DeviceHandle): number
   deviceIsa(device: DeviceHandle): string
+  deviceKind(device: DeviceHandle): DeviceKind
+  /** Of the processor. */
+  deviceName(device: DeviceHandle): string
+  /** Why 'auto' did not take a GPU; else empty. */
+  deviceNote(device: DeviceHandle): string
+  deviceMemory(device: DeviceHandle): { readonly total: number; readonly available: number }
   /** Waits for the run in flight (cancelling it), then frees. Idempotent. */
   deviceRelease(device: DeviceHandle): Promise<void>
 

@@ -43,7 +43,7 @@ Ctrl+C               stop the answer; at the prompt: clear the line, and leave w
 function welcome(llm: Llm, embedded: boolean): string {
   const { info } = llm
   if (!embedded)
-    return `${bold(path.basename(path.resolve(info.path)))}  ${count(info.parameters)} parameters, ${count(info.activeParameters)} active · ${bytes(info.bytes)} · context ${info.contextLength} · KV up to ${bytes(info.kvBudgetBytes)} · ${info.device}, ${info.threads} threads\n${dim('/help lists the commands')}`
+    return `${bold(path.basename(path.resolve(info.path)))}  ${count(info.parameters)} parameters, ${count(info.activeParameters)} active · ${bytes(info.bytes)} · context ${info.contextLength} · KV up to ${bytes(info.kvBudgetBytes)} · ${info.device}${info.threads > 0 ? `, ${info.threads} threads` : ''}\n${dim('/help lists the commands')}`
   return `${bold('Hadal')}  the embedded model: ${count(info.parameters + info.mtpParameters)} parameters, the architecture of DeepSeek-V3, trained for this project.
 It thinks aloud and then answers. It can ${bold('add, subtract, multiply, count letters, compare two numbers,')}
 ${bold('sort a few numbers, and reach a target from given numbers')}. It cannot chat about the world; asked

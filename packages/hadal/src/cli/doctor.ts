@@ -8,6 +8,18 @@ import { bytes, exitCodes } from './terminal.ts'
 
 type Check = readonly [name: string, work: () => string | Promise<string>]
 
+/** A machine without a GPU lacks nothing: the CPU does the work. */
+function cudaState(): string {
+  const binding = loadBinding()
+  const { problem, name, memoryTotal, driverVersion } = binding.cuda()
+  if (problem) return `not used: ${problem.replace(/^CUDA: /, '')}`
+  const driver = `${Math.floor(driverVersion / 1000)}.${Math.floor((driverVersion % 1000) / 10)}`
+  const have = new Set(binding.cudaOpList())
+  const missing = binding.opList().filter((op) => !have.has(op))
+  const kernels = missing.length === 0 ? 'all kernels' : `no kernels yet for ${missing.join(', ')}`
+  return `${name}, ${bytes(memoryTotal)}, driver for CUDA ${driver}; ${kernels}`
+}
+
 const checks: readonly Check[] = [
   ['node', () => `${process.version} on ${process.platform}-${process.arch}`],
   [
@@ -37,7 +49,7 @@ const checks: readonly Check[] = [
         ? readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8').trim()
         : 'not asked',
   ],
-  ['cuda', () => 'this build has no CUDA backend'],
+  ['cuda', cudaState],
   [
     'model',
     async () => {

@@ -7,6 +7,7 @@ export const modelArgs = {
   threads: { type: 'string', description: 'threads of the kernels (HADAL_THREADS)' },
   context: { type: 'string', description: 'longest conversation in tokens (HADAL_CONTEXT)' },
   precision: { type: 'string', description: 'fast (default) or reference' },
+  device: { type: 'string', description: 'auto (default), cpu or cuda (HADAL_DEVICE)' },
   isa: {
     type: 'string',
     description: 'avx512bf16, avx512vbmi, avx512, avx2 or portable (HADAL_ISA)',
@@ -60,6 +61,15 @@ export function samplingOptions(values: Values): Record<string, number> {
   return out
 }
 
+/** The device of --device, else of HADAL_DEVICE. */
+export function deviceFlag(flag: unknown, variable: string | undefined): LoadOptions['device'] {
+  const [name, value] = flag !== undefined ? ['--device', flag] : ['HADAL_DEVICE', variable]
+  if (value === undefined || value === '') return undefined
+  if (value !== 'auto' && value !== 'cpu' && value !== 'cuda')
+    throw new UsageError(`${name}: expected auto, cpu or cuda, got "${value}"`)
+  return value
+}
+
 /** Loads the model that the flags name, with a bar on stderr when it takes long. */
 export async function loadFromFlags(
   folder: string | undefined,
@@ -73,6 +83,7 @@ export async function loadFromFlags(
   const { precision } = values
   if (precision !== undefined && precision !== 'fast' && precision !== 'reference')
     throw new UsageError(`--precision: expected fast or reference, got "${precision}"`)
+  const device = deviceFlag(values.device, process.env.HADAL_DEVICE)
   const bar = progressBar()
   const options: LoadOptions = {
     onProgress: bar.update,
@@ -80,6 +91,7 @@ export async function loadFromFlags(
     ...(threads !== undefined && { threads }),
     ...(contextLength !== undefined && { contextLength }),
     ...(precision !== undefined && { precision }),
+    ...(device !== undefined && { device }),
     ...(values.isa !== undefined && { isa: String(values.isa) }),
   }
   try {
