@@ -29,7 +29,7 @@ const E4m3Table e4m3_table;
 
 // The emulator serves tests: a wider instruction set where the machine has one, the same bits on
 // all, as products are exact and the order of additions is written out.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 __attribute__((target_clones("default", "avx2")))
 #endif
 void multiply_exact(float* c, const float* a, const float* b, int n, int k) {

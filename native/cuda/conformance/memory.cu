@@ -1,4 +1,5 @@
-// Instances of the probes of copies and barriers.
+// Instances of the probes of copies and barriers. A wait that a GPU does not end traps there.
+#define HADAL_BOUNDED_WAITS
 #include "cuda/conformance/memory.cuh"
 
 HADAL_KERNEL(conformance_tma_load, hadal::cuda::TmaProbeParams, 128, 1) {

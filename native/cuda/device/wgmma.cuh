@@ -58,6 +58,14 @@ HADAL_DEVICE uint64_t k_major_descriptor(const void* tile) {
   static_assert(swizzle != Swizzle::kNone);
   return matrix_descriptor(shared_address(tile), swizzle, 16, 8 * swizzle_span(swizzle));
 }
+// MN-major rows of one span of M or N for each k, closely packed, a span's `leading_bytes` after
+// the span before it (K · span where K rows follow one another). One K step of BF16 is 16 spans
+// further.
+template <Swizzle swizzle>
+HADAL_DEVICE uint64_t mn_major_descriptor(const void* tile, uint32_t leading_bytes) {
+  static_assert(swizzle != Swizzle::kNone);
+  return matrix_descriptor(shared_address(tile), swizzle, leading_bytes, 8 * swizzle_span(swizzle));
+}
 // The same tile, further on: 32 bytes are one K step of a K-major operand. Must not carry out of
 // the tile.
 HADAL_DEVICE uint64_t advance_descriptor(uint64_t descriptor, uint32_t bytes) {

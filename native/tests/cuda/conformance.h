@@ -24,7 +24,8 @@ std::vector<T> values_of(const Bytes& bytes) {
 
 class ProbeDevice {
  public:
-  explicit ProbeDevice(const cuda::Driver& driver) : bench_(driver), queue_(driver, 0, bench_.libraries, bench_.stream) {}
+  explicit ProbeDevice(const cuda::Driver& driver)
+      : bench_(driver), queue_(driver, 0, bench_.libraries, bench_.stream) {}
   ProbeDevice(const ProbeDevice&) = delete;
   ProbeDevice& operator=(const ProbeDevice&) = delete;
   ~ProbeDevice() { release(); }

@@ -82,6 +82,7 @@ const Case kCases[] = {
     {"descriptor_bounds", "shared memory"},
     {"missing_lane_at_wait", "missing lanes"},
     {"half_a_warpgroup", "issued different numbers of products"},
+    {"mn_major", "shared memory that nothing wrote"},
     {"tile_race", "race", NAN},
     {"tile_misaligned", "a tile's row is no multiple of 16 bytes", NAN},
     {"tile_store_race", "write/write race", NAN},

@@ -265,6 +265,25 @@ HADAL_DEVICE void half_a_warpgroup(const TensorParams& p) {
   if (good) put(p, d);
 }
 
+// BF16 with both operands MN-major: rows of 64 of M (16 bytes apart in b: of N), one for each k.
+template <bool good>
+HADAL_DEVICE void mn_major(const TensorParams& p) {
+  auto* tile = reinterpret_cast<uint16_t*>(memory().a);  // 16 rows of 64, then 16 rows of 8 (plain)
+  for (int i = 0; i < 8; ++i) tile[self() * 8 + i] = 0x3f80;
+  auto* other = reinterpret_cast<uint16_t*>(memory().b);
+  other[self()] = 0x4000;
+  fence_proxy_async();
+  sync_block();
+  float d[4];
+  wgmma_fence(d);
+  const uint64_t a = mn_major_descriptor<Swizzle::k128>(tile, 2048);
+  const uint64_t b = matrix_descriptor(shared_address(other), Swizzle::kNone, 128, good ? 128 : 8192);
+  wgmma_bf16<Major::kMN, Major::kMN>(d, good ? a : advance_descriptor(a, 3072), b, false);
+  wgmma_commit();
+  wgmma_wait<0>(d);
+  put(p, d);
+}
+
 // ---- tiles ----
 
 HADAL_DEVICE void fill_tile() {
@@ -360,6 +379,7 @@ HADAL_TENSOR_TWINS(others_still_read)
 HADAL_TENSOR_TWINS(descriptor_bounds)
 HADAL_TENSOR_TWINS(missing_lane_at_wait)
 HADAL_TENSOR_TWINS(half_a_warpgroup)
+HADAL_TENSOR_TWINS(mn_major)
 HADAL_TENSOR_TWINS(tile_race)
 HADAL_TENSOR_TWINS(tile_misaligned)
 HADAL_TENSOR_TWINS(tile_store_race)
