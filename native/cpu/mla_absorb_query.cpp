@@ -51,36 +51,37 @@ void reference(Context&, const OpCall& call) {
 constexpr int64_t kConvertFrom = 8;  // tokens from which converting the weights first pays
 constexpr int64_t kTokens = 64;      // whose queries are scaled at a time
 
-// Columns [c, c + columns) of the rows of one head that hold keys; each row has one scale there.
-struct Block {
+// The rows of one head that hold keys, as they lie there or in F32 for the many tokens that will meet them.
+struct Keys {
   const char* weights;
   DType dtype;
-  int64_t stride, c, columns;
+  int64_t stride;
 };
 
-Block block_of(const Matrix& w, int64_t row, int64_t c) {
-  const int64_t columns = w.scale ? std::min(w.block_columns, w.K - c) : w.K;
-  const auto* weights = static_cast<const char*>(w.row(row)) + c * static_cast<int64_t>(dtype_size(w.dtype));
-  return {weights, w.dtype, w.K, c, columns};
-}
-
-// The same block in F32, for the many tokens that will meet it.
-Block convert(const Kernels& leaf, const Block& b, int64_t rows) {
+Keys keys_of(const Kernels& leaf, const Matrix& w, int64_t row, int64_t count, int64_t tokens) {
+  if (tokens < kConvertFrom || w.dtype == DType::F32) return {static_cast<const char*>(w.row(row)), w.dtype, w.K};
   thread_local std::vector<float> memory;
-  memory.resize(static_cast<size_t>(rows * b.columns));
-  const int64_t row_bytes = b.stride * static_cast<int64_t>(dtype_size(b.dtype));
-  for (int64_t i = 0; i < rows; ++i)
-    leaf.convert_row[static_cast<int>(b.dtype)](memory.data() + i * b.columns, b.weights + i * row_bytes, b.columns);
-  return {reinterpret_cast<const char*>(memory.data()), DType::F32, b.columns, b.c, b.columns};
+  const int64_t stride = w.K + 16;  // no multiple of 4 KB, where the first-level cache would run out of places
+  memory.resize(static_cast<size_t>(count * stride));
+  for (int64_t i = 0; i < count; ++i)
+    leaf.convert_row[static_cast<int>(w.dtype)](memory.data() + i * stride, w.row(row + i), w.K);
+  return {reinterpret_cast<const char*>(memory.data()), DType::F32, stride};
 }
 
-// out[t, h, columns of b] for tokens [t0, t0 + count): queries times scale by the rows of b.
-void absorb(const Kernels& leaf, const OpCall& call, const Matrix& w, const Block& b, int64_t h, int64_t t0,
+// Columns [c, c + columns) of the keys that begin at `row`; each row has one scale there.
+struct Block {
+  int64_t row, c, columns;
+};
+
+// out[t, h, columns] for tokens [t0, t0 + count): queries times scale by the keys.
+void absorb(const Kernels& leaf, const OpCall& call, const Matrix& w, const Keys& keys, Block b, int64_t h, int64_t t0,
             int64_t count) {
   thread_local std::vector<float> scaled;
-  const auto dn = static_cast<int64_t>(call.attribute(0)), dv = static_cast<int64_t>(call.attribute(1));
-  scaled.resize(static_cast<size_t>(count * dn));
-  const float factor = b.dtype == DType::F8_E4M3 ? leaf.e4m3_factor : 1.0f;
+  const auto dn = static_cast<int64_t>(call.attribute(0));
+  scaled.resize(static_cast<size_t>((kTokens + 1) * dn));
+  float* const scale = scaled.data() + kTokens * dn;
+  const float factor = keys.dtype == DType::F8_E4M3 ? leaf.e4m3_factor : 1.0f;
+  for (int64_t i = 0; i < dn && w.scale; ++i) scale[i] = w.scale_row(b.row + i)[b.c / w.block_columns] * factor;
   float* out[kTokens];
   const float* x[kTokens];
   for (int64_t t = 0; t < count; ++t) {
@@ -89,25 +90,25 @@ void absorb(const Kernels& leaf, const OpCall& call, const Matrix& w, const Bloc
     std::fill(out[t], out[t] + b.columns, 0.0f);
     if (!w.scale) continue;
     float* q = scaled.data() + t * dn;
-    for (int64_t i = 0; i < dn; ++i)
-      q[i] = x[t][i] * (w.scale_row(h * (dn + dv) + i)[b.c / w.block_columns] * factor);
+    for (int64_t i = 0; i < dn; ++i) q[i] = x[t][i] * scale[i];
     x[t] = q;
   }
-  leaf.outer[static_cast<int>(b.dtype)]({out, x, b.weights, b.stride, count, b.columns, dn});
+  const char* weights = keys.weights + b.c * static_cast<int64_t>(dtype_size(keys.dtype));
+  leaf.outer[static_cast<int>(keys.dtype)]({out, x, weights, keys.stride, count, b.columns, dn});
 }
 
 void fast(Context& context, const OpCall& call) {
   const Matrix w = weight(call);
   const auto dn = static_cast<int64_t>(call.attribute(0)), dv = static_cast<int64_t>(call.attribute(1));
-  const int64_t T = call[1].shape[0];
+  const int64_t T = call[1].shape[0], step = w.scale ? w.block_columns : w.K;
   const Kernels& leaf = leaves(context);
   context.pool.parallel_for(call[1].shape[1], 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t h = begin; h < end; ++h) {
-      for (int64_t c = 0; c < w.K; c += w.scale ? w.block_columns : w.K) {
-        Block b = block_of(w, h * (dn + dv), c);
-        if (T >= kConvertFrom && w.dtype != DType::F32) b = convert(leaf, b, dn);
-        for (int64_t t = 0; t < T; t += kTokens) absorb(leaf, call, w, b, h, t, std::min(kTokens, T - t));
-      }
+      const int64_t row = h * (dn + dv);
+      const Keys keys = keys_of(leaf, w, row, dn, T);
+      for (int64_t t = 0; t < T; t += kTokens)
+        for (int64_t c = 0; c < w.K; c += step)
+          absorb(leaf, call, w, keys, {row, c, std::min(step, w.K - c)}, h, t, std::min(kTokens, T - t));
     }
   });
 }

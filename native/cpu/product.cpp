@@ -110,7 +110,7 @@ void multiply_plain(const Kernels& leaf, const Matrix& w, int64_t n0, int64_t n1
 // BF16 products.
 
 constexpr int64_t kPairGroupBytes = 96 << 10;  // of converted weights, which the panel of x passes
-constexpr int64_t kPairConvertFrom = 4;        // rows of x from which converting FP8 first pays
+constexpr int64_t kPairConvertFrom = 9;        // rows of x from which converting FP8 first pays
 
 // Weight rows [n, n + count) as BF16, in the order of packed rows of x and as long as those.
 const uint16_t* convert_pairs(const PairKernels& pairs, const Matrix& w, int64_t n, int64_t count, int64_t stride) {

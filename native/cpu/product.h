@@ -35,13 +35,13 @@ inline Matrix matrix_of(const Tensor& w, const Tensor* scale, int64_t block_rows
           scale ? block_rows : 1, scale ? block_columns : 1};
 }
 
-// Weight rows of one task: about 128 KB of weights, long enough that the start, which no prefetch announced,
-// weighs little. FP8: parts of a row of scale blocks, not too short because each task scales x for itself.
+// Weight rows of one task: about 256 KB of weights, long enough that the start, which no prefetch announced,
+// weighs little. FP8: whole rows of scale blocks or halves of one, because each task scales x for itself.
 inline int64_t task_rows(const Matrix& w) {
   const int64_t bytes = w.K * static_cast<int64_t>(dtype_size(w.dtype));
-  const int64_t rows = (128 << 10) / (bytes > 0 ? bytes : 1) / 24 * 24;
-  if (w.scale && w.block_rows % 64 == 0) return rows < 96 ? 64 : w.block_rows;
-  return rows < 24 ? 24 : rows > 960 ? 960 : rows;
+  const int64_t step = w.scale && w.block_rows == 128 ? 64 : 24;
+  const int64_t rows = (256 << 10) / (bytes > 0 ? bytes : 1) / step * step;
+  return rows < step ? step : rows > 960 ? 960 : rows;
 }
 
 // The rows of x as the leaves read them: floats, or BF16 in pairs. Exactly one of the two is set.

@@ -210,15 +210,15 @@ void expect_large_expert(D dtype) {
   }
 }
 
-void expect_pairs_alone(D dtype, Blocks blocks) {
+void expect_pairs_alone(D dtype, Blocks blocks, int64_t T) {
   for (const Bench& bench : benches()) {
     Random random(21);
-    Array x = random.array(D::F32, {30, 100}), one(D::F32, {1, 100});
-    Experts all(2, dtype, {30, 2, 3, 50, 100}, blocks);
+    Array x = random.array(D::F32, {T, 100}), one(D::F32, {1, 100});
+    Experts all(2, dtype, {T, 2, 3, 50, 100}, blocks);
     run_reference(all.permute());
-    Array out(D::F32, {30, 2, 50});
+    Array out(D::F32, {T, 2, 50});
     run(*bench.device, all.gemm(out, x), Form::fast);
-    for (const int64_t t : {0, 13, 29}) {
+    for (const int64_t t : {int64_t{0}, T / 2, T - 1}) {
       Experts alone(2, dtype, {1, 2, 3, 50, 100}, blocks);
       alone.weights = all.weights;
       alone.scale = all.scale;
@@ -260,7 +260,8 @@ void gemm_tests() {
   }
   for (const D dtype : {D::F32, D::BF16, D::F16, D::F8_E4M3}) {
     test(std::string("a pair has the same bits whatever else its expert gets: ") + dtype_name(dtype), [&] {
-      for (const Blocks blocks : {Blocks{12, 48}, Blocks{16, 64}, Blocks{128, 128}}) expect_pairs_alone(dtype, blocks);
+      for (const Blocks blocks : {Blocks{12, 48}, Blocks{16, 64}, Blocks{128, 128}}) 
+        for (const int64_t T : {3, 5, 8, 12, 30}) expect_pairs_alone(dtype, blocks, T);
     });
   }
   test("grouped_gemm rounds x to BF16 at most", [] {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kMaxRows = kRegisters == 32 ? 8 : 4;  // rows of x in a tile
 constexpr int64_t kPiece = 512;      // columns of x that stay in the first-level cache while weight rows pass
-constexpr int64_t kPieceGroup = 24;  // weight rows whose sums wait between two pieces
+constexpr int64_t kPieceGroup = 12;  // weight rows whose sums wait between two pieces, in the same cache
 
 // Weight rows in a tile. Together with the rows of x: sums that fit the registers beside the operands and what
 // a conversion needs, at least four independent chains (an FMA takes four cycles), and few loads for each FMA.
@@ -21,15 +21,23 @@ constexpr int tile_rows() {
   return RM <= 6 ? 4 : 3;
 }
 
-// Weights that come from memory are asked for in the order in which they lie there, `kAhead` bytes before
-// their turn: a tile reads several rows side by side, which no hardware prefetcher follows and which costs up
-// to half of the memory's bandwidth (measured on Zen 4: 26 against 50 GB/s).
-constexpr int64_t kAhead = 8 << 10;
+// Weights that come from memory are asked for before their turn. A small tile, or one whose next group of rows is
+// known, in the order in which they lie there: no hardware prefetcher follows several rows side by side. A large
+// one row by row and into the second-level cache, as it would push x out of the first (Zen 4, rows of 8 KB: 17.6
+// against 10.8 GB/s).
+constexpr int64_t kAhead = 8 << 10, kFarAhead = 32 << 10, kSmallTile = 4 << 10;
 
 template <typename W>
 inline void prefetch(const char* p, int64_t count) {
   if constexpr (!W::kCached)
     for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(typename W::T)); i += 64) __builtin_prefetch(p + i, 0, 3);
+}
+
+template <typename W>
+inline void prefetch_far(const typename W::T* p, int64_t count) {
+  if constexpr (!W::kCached)
+    for (int64_t i = 0; i < count * static_cast<int64_t>(sizeof(typename W::T)); i += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(p) + kFarAhead + i, 0, 2);
 }
 
 // One vector of each weight row by all rows of x.
@@ -54,12 +62,13 @@ template <typename W, int RM, int RN>
 template <typename W, int RM, int RN>
 [[gnu::always_inline]] inline void tile_columns(F32 (&acc)[RM][RN], const float* const (&x)[RM],
                                                 const typename W::T* const (&w)[RN], int64_t begin, int64_t end,
-                                                const char* ahead) {
+                                                const char* ahead, bool in_order) {
   constexpr int64_t turn = W::kVectors * kLanes;
   typename W::Raw raw[RN];
   int64_t k = begin;
   for (; k + turn <= end; k += turn) {
-    prefetch<W>(ahead + (k - begin) * RN * static_cast<int64_t>(sizeof(typename W::T)), turn * RN);
+    if (in_order) prefetch<W>(ahead + (k - begin) * RN * static_cast<int64_t>(sizeof(typename W::T)), turn * RN);
+    else unroll<RN>(HADAL_EACH(n) { prefetch_far<W>(w[n] + k, turn); });
     unroll<RN>(HADAL_EACH(n) { raw[n] = W::read(w[n] + k); });
     multiply_turn<W, RM, RN>(acc, x, raw, k);
   }
@@ -81,7 +90,8 @@ template <typename W, int RM, int RN>
 struct Piece {
   int64_t k0, k1;
   float* sums;
-  const char* ahead;
+  const char* ahead;  // what to ask for in order, or
+  bool in_order;      // false: row by row
 };
 
 template <typename W, int RM, int RN>
@@ -102,14 +112,14 @@ void tile(const GemmArgs& a, int64_t m0, int64_t n0, const Piece& p) {
     w[n] = static_cast<const T*>(a.w) + (n0 + n) * a.w_stride;
   });
   unroll<RM>(HADAL_EACH(m) { x[m] = a.x[m0 + m]; });
-  tile_columns<W, RM, RN>(acc, x, w, p.k0, p.k1, p.ahead);
+  tile_columns<W, RM, RN>(acc, x, w, p.k0, p.k1, p.ahead, p.in_order);
   if (p.k1 == a.K)
     each(HADAL_EACH2(m, n) { a.out[m0 + m][n0 + n] = reduce_add(acc[m][n]); });
   else
     each(HADAL_EACH2(m, n) { store(p.sums + (n * RM + m) * kLanes, acc[m][n]); });
 }
 
-// Weight rows [n0, n1) over columns [k0, k1). `ahead`: what lies `skip` bytes behind the tile's own weights.
+// Weight rows [n0, n1) over columns [k0, k1); `ahead` moves on by the bytes that each tile reads.
 template <typename W, int RM>
 inline void tile_row(const GemmArgs& a, int64_t m0, int64_t n0, int64_t n1, Piece p) {
   constexpr int RN = tile_rows<W, RM>();
@@ -123,7 +133,10 @@ template <typename W, int RM>
 void rows(const GemmArgs& a, int64_t m0) {
   const auto* w = static_cast<const char*>(a.w);
   constexpr auto size = static_cast<int64_t>(sizeof(typename W::T));
-  if (RM < 4 || a.K <= 2 * kPiece) return tile_row<W, RM>(a, m0, 0, a.N, {0, a.K, nullptr, w + kAhead});
+  if (RM < 4 || a.K <= 2 * kPiece) {
+    const bool small = tile_rows<W, RM>() * a.K * size <= kSmallTile;
+    return tile_row<W, RM>(a, m0, 0, a.N, {0, a.K, nullptr, w + kAhead, small});
+  }
   alignas(64) float sums[kPieceGroup * RM * kLanes];
   for (int64_t n = 0; n < a.N; n += kPieceGroup) {
     const int64_t end = n + kPieceGroup < a.N ? n + kPieceGroup : a.N;
@@ -131,7 +144,7 @@ void rows(const GemmArgs& a, int64_t m0) {
     const char* next = w + end * a.w_stride * size;
     for (int64_t k = 0; k < a.K; k += kPiece) {
       const int64_t stop = k + kPiece < a.K ? k + kPiece : a.K;
-      tile_row<W, RM>(a, m0, n, end, {k, stop, sums, next + k * (end - n) * size});
+      tile_row<W, RM>(a, m0, n, end, {k, stop, sums, next + k * (end - n) * size, true});
     }
   }
 }

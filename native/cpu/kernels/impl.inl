@@ -21,23 +21,25 @@ inline void map(float* y, const float* a, const float* b, int64_t n, F f) {
 template <typename W>
 void convert_row(float* y, const void* row, int64_t n) {
   const F32 factor = set1(W::kScaled ? kE4M3Factor : 1.0f);
-  each_vector<W>(static_cast<const typename W::T*>(row), n, [&](int64_t i, F32 w, int64_t count) {
+  each_vector<W>(static_cast<const typename W::T*>(row), n, [&](int64_t i, F32 w, int64_t count) __attribute__((always_inline)) {
     store_part(y + i, W::kScaled ? mul(w, factor) : w, count);
   });
 }
 
 // For E4M3 as the products read it: without the factor, zeros up to whole turns of 64.
 void convert_codes(float* y, const uint8_t* w, int64_t n) {
-  for (int64_t k = 0; k < n; k += 64) {
+  const auto into = [y](int64_t first) {
+    return [y, first](int64_t i, F32 v, int64_t) __attribute__((always_inline)) { store(y + first + i, v); };
+  };
+  int64_t k = 0;
+  for (; k + 64 <= n; k += 64) {
     __builtin_prefetch(w + k + kAhead, 0, 3);
-    if (k + 64 <= n) {
-      each_vector<WE4M3>(w + k, 64, [&](int64_t i, F32 v, int64_t) { store(y + k + i, v); });
-    } else {
-      uint8_t padded[64] = {};
-      memcpy(padded, w + k, static_cast<size_t>(n - k));
-      each_vector<WE4M3>(padded, 64, [&](int64_t i, F32 v, int64_t) { store(y + k + i, v); });
-    }
+    each_vector<WE4M3>(w + k, 64, into(k));
   }
+  if (k == n) return;
+  uint8_t padded[64] = {};
+  memcpy(padded, w + k, static_cast<size_t>(n - k));
+  each_vector<WE4M3>(padded, 64, into(k));
 }
 
 void scale_blocks(float* y, const float* x, const float* scale, int64_t block, int64_t n) {

@@ -68,15 +68,24 @@ template <typename W, int RM, int RN, typename Get>
   });
 }
 
+// For a row read alone: the hardware's prefetcher follows it up to the end of a page, this crosses it.
+constexpr int64_t kPageAhead = 4 << 10;
+template <typename W>
+inline void pair_prefetch(const typename W::T* p) {
+  if constexpr (!W::kCached)
+    for (int64_t i = 0; i < kStep * static_cast<int64_t>(sizeof(*p)); i += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(p) + kPageAhead + i, 0, 2);
+}
+
 // Adds columns [begin, end) of an RM×RN tile; begin is a multiple of 64.
 template <typename W, int RM, int RN>
 [[gnu::always_inline]] inline void pair_columns(F32 (&acc)[RM][RN], const uint16_t* const (&x)[RM],
                                                 const typename W::T* const (&w)[RN], int64_t begin, int64_t end) {
   using T = typename W::T;
-  const char* ahead = reinterpret_cast<const char*>(w[0]) + kAhead;
   int64_t k = begin;
   for (; k + kStep <= end; k += kStep) {
-    prefetch<W>(ahead + k * RN * static_cast<int64_t>(sizeof(T)), kStep * RN);
+    if constexpr (RN == 1) pair_prefetch<W>(w[0] + k);
+    else unroll<RN>(HADAL_EACH(n) { prefetch_far<W>(w[n] + k, kStep); });
     pair_turn<W>(acc, x, w, k, [](const T* p, Pair (&wv)[2]) __attribute__((always_inline)) { W::get(p, wv); });
   }
   if (k < end)
@@ -113,10 +122,13 @@ void pair_tile(const PairArgs& a, int64_t m0, int64_t n0) {
   each(HADAL_EACH2(m, n) { a.out[m0 + m][n0 + n] = reduce_add(acc[m][n]); });
 }
 
-// Tile shapes: as many sums as fit in 32 registers beside their parts, the operands and the tables.
+// Tile shapes: as many sums as fit in 32 registers beside their parts, the operands and the tables. Few rows of x
+// are limited by memory, so codes are read row after row as they lie there; the parts of consecutive blocks are
+// chains enough.
 template <typename W, int RM>
 inline void pair_rows(const PairArgs& a, int64_t m0) {
-  constexpr int RN = RM <= 2 ? 4 : 3;
+  constexpr bool codes = W::kScaled && !W::kCached;
+  constexpr int RN = codes ? (RM < 4 ? 1 : 2) : RM <= 2 ? 4 : 3;
   int64_t n = 0;
   for (; n + RN <= a.N; n += RN) pair_tile<W, RM, RN>(a, m0, n);
   for (; n < a.N; ++n) pair_tile<W, RM, 1>(a, m0, n);
@@ -159,7 +171,7 @@ void pack_pairs(uint16_t* y, const float* x, int64_t n, bool codes) {
 void pair_convert_codes(uint16_t* y, const uint8_t* w, int64_t n) {
   Pair v[2];
   for (int64_t k = 0; k < n; k += kStep) {
-    __builtin_prefetch(w + k + kAhead, 0, 3);
+    pair_prefetch<PairE4M3>(w + k);
     if (k + kStep <= n) PairE4M3::get(w + k, v);
     else PairE4M3::get_tail(w + k, n - k, v);
     _mm512_storeu_si512(y + k, reinterpret_cast<__m512i>(v[0]));

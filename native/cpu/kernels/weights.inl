@@ -68,20 +68,19 @@ inline typename W::Raw read_tail(const typename W::T* p, int64_t n) {
 // Calls f(i, vector, count) for the vectors of a row of n weights; the last may hold fewer than kLanes, zeros
 // behind.
 template <typename W, typename F>
-inline void each_vector(const typename W::T* w, int64_t n, F f) {
+[[gnu::always_inline]] inline void each_vector(const typename W::T* w, int64_t n, F&& f) {
   constexpr int64_t turn = W::kVectors * kLanes;
-  for (int64_t i = 0; i < n; i += turn) {
-    const typename W::Raw raw = i + turn <= n ? W::read(w + i) : read_tail<W>(w + i, n - i);
-    const auto part = [&](int64_t first, F32 v) {
-      if (first < n) f(first, v, n - first < kLanes ? n - first : kLanes);
-    };
-    part(i, W::template vector<0>(raw));
-    if constexpr (W::kVectors > 1) part(i + kLanes, W::template vector<1>(raw));
-    if constexpr (W::kVectors > 2) {
-      part(i + 2 * kLanes, W::template vector<2>(raw));
-      part(i + 3 * kLanes, W::template vector<3>(raw));
-    }
+  int64_t i = 0;
+  for (; i + turn <= n; i += turn) {
+    const typename W::Raw raw = W::read(w + i);
+    unroll<W::kVectors>(HADAL_EACH(v) { f(i + v * kLanes, W::template vector<v>(raw), kLanes); });
   }
+  if (i == n) return;
+  const typename W::Raw raw = read_tail<W>(w + i, n - i);
+  unroll<W::kVectors>(HADAL_EACH(v) {
+    const int64_t left = n - i - v * kLanes;
+    if (left > 0) f(i + v * kLanes, W::template vector<v>(raw), left < kLanes ? left : kLanes);
+  });
 }
 
 inline F32 load_part(const float* p, int64_t n) {
