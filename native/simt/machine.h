@@ -32,6 +32,7 @@ struct Thread {
   Extent index;
   uint32_t number = 0, slot = 0;  // in the block; of the fiber
   Block* block = nullptr;
+  uintptr_t stack = 0;  // its lowest address
   bool done = true;
   // Cannot run while *watched == unlike.
   const uint64_t* watched = nullptr;
@@ -247,6 +248,9 @@ struct Found {
 };
 bool find_memory(const void* address, size_t bytes, bool write, Place place, Found* found);
 void start_shared(Block& block);
+
+// host.cpp: a report if the running thread may not touch it.
+void check_host(const void* address, size_t bytes, Place place);
 
 // report.cpp
 std::string where(const Thread& thread);  // "thread 3 of block 1"

@@ -61,6 +61,7 @@ void start_block(Block& block, Group& group, uint32_t rank, const Extent& index)
     restamp(thread);
     machine.by_slot[thread.slot] = &thread;
     machine.fibers.start(thread.slot, entry);
+    thread.stack = reinterpret_cast<uintptr_t>(machine.fibers.stack(thread.slot));
     for (const ThreadHooks& hooks : thread_hooks) hooks.started(thread.slot);
   }
 }
