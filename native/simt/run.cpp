@@ -101,6 +101,7 @@ uint32_t sweep(Block& block, bool& ran) {
     if (ran && machine.next_random() % 8 == 0) continue;  // let some lag
     thread.polled = false;
     machine.now = &thread;
+    machine.run_length = 0;
     machine.fibers.resume(thread.slot);
     machine.now = nullptr;
     ++machine.report.switches;

@@ -148,6 +148,7 @@ const Case kThreadCases[] = {
     Case{"last_block_acquire", "race"}.of_blocks(6),
     Case{"flag", "race"}.of_blocks(3),
     Case{"flag_never_set", "threads poll flags that nobody sets"}.of_blocks(3),
+    Case{"plain_flag", "race"},
     Case{"atomic_then_read", "race"},
     Case{"dependent_read", "access before wait_for_previous_kernel"}.after_another(),
     Case{"dependent_write", "write before wait_for_previous_kernel"}.after_another(),
