@@ -64,10 +64,14 @@ void atomic_access(const void* address, size_t bytes, AtomicUse use, Order order
   }
 }
 
-void poll(Site site) {
-  enter("load_acquire", site);
+void let_others_run() {
   machine.now->polled = true;
   machine.fibers.yield();
+}
+
+void poll(Site site) {
+  enter("load_acquire", site);
+  let_others_run();
 }
 
 void fence_device(Site site) {

@@ -262,21 +262,34 @@ void atomic_cell(const Now& now, Cell& cell) {
 
 }  // namespace
 
-void touch(const Region& region, size_t offset, size_t bytes, Access access, Place place) {
+namespace {
+
+template <typename Rule>
+void each_cell(const Region& region, size_t offset, size_t bytes, Access access, Place place,
+               const Rule& rule) {
   region.shadow->visit(offset, bytes, [&](Cell& cell, size_t at, size_t count) {
-    const Now now{region, *machine.now, access, place, at, count};
-    switch (access) {
-      case Access::kRead:
-        return read_cell(now, cell);
-      case Access::kWrite:
-        return write_cell(now, cell);
-      case Access::kAtomicRead:
-        return forget_other_group(now, cell), check_last_write(now, cell);
-      default:
-        return atomic_cell(now, cell);
-    }
+    rule(Now{region, *machine.now, access, place, at, count}, cell);
   });
-  if (writes(access)) region.shadow->merge(offset, bytes);
+}
+
+}  // namespace
+
+void touch(const Region& region, size_t offset, size_t bytes, Access access, Place place) {
+  switch (access) {
+    case Access::kRead:
+      return each_cell(region, offset, bytes, access, place, read_cell);
+    case Access::kAtomicRead:
+      return each_cell(region, offset, bytes, access, place, [](const Now& now, Cell& cell) {
+        forget_other_group(now, cell);
+        check_last_write(now, cell);
+      });
+    case Access::kWrite:
+      each_cell(region, offset, bytes, access, place, write_cell);
+      break;
+    default:
+      each_cell(region, offset, bytes, access, place, atomic_cell);
+  }
+  region.shadow->merge(offset, bytes);
 }
 
 namespace {

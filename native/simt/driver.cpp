@@ -81,9 +81,13 @@ DriverResult memory_free(DevicePointer pointer) {
 }
 DriverResult host_allocate(void** pointer, size_t bytes, uint32_t) {
   *pointer = std::malloc(bytes);
-  return *pointer != nullptr ? 0 : kDriverOutOfMemory;
+  if (*pointer == nullptr) return kDriverOutOfMemory;
+  return pin_host(*pointer, bytes), 0;
 }
-DriverResult host_free(void* pointer) { return std::free(pointer), 0; }
+DriverResult host_free(void* pointer) {
+  unpin_host(pointer);
+  return std::free(pointer), 0;
+}
 // Copies and fills also end what was launched before them.
 DriverResult check_range(const char* call, DevicePointer start, size_t bytes) {
   settle();

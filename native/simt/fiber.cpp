@@ -57,6 +57,8 @@ void Fibers::FiberDeleter::operator()(Fiber* fiber) const {
   delete fiber;
 }
 
+const char* Fibers::stack(size_t index) const { return fibers_[index]->stack; }
+
 void Fibers::run() {
   running->entry_(running->current_);
   running->yield();  // ended: nobody resumes it again

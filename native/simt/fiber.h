@@ -16,6 +16,7 @@ class Fibers {
   void start(size_t index, void (*entry)(size_t index));
   void resume(size_t index);  // from the scheduler, until the fiber yields or ends
   void yield();               // from a fiber, back to the scheduler
+  const char* stack(size_t index) const;  // its lowest byte
   size_t current() const { return current_; }
 
  private:

@@ -22,6 +22,7 @@ constexpr uint32_t kSharedMax = 227 * 1024;
 constexpr size_t kSharedWindow = 4 << 20;
 constexpr size_t kSharedStart = 1 << 20;  // in the window
 constexpr uint32_t kPlaces = 64;          // blocks that live at one time
+constexpr uint32_t kLongRun = 1 << 16;   // accesses of a thread until others run: it may be spinning
 constexpr uint32_t kPreviousKernel = 0;  // an agent: time 1 is known after wait_for_previous_kernel
 constexpr uint32_t kFirstThread = 32;    // agents of threads: 32 · (1 + warp in the group) + lane
 
@@ -32,6 +33,7 @@ struct Thread {
   Extent index;
   uint32_t number = 0, slot = 0;  // in the block; of the fiber
   Block* block = nullptr;
+  uintptr_t stack = 0;  // its lowest address
   bool done = true;
   // Cannot run while *watched == unlike.
   const uint64_t* watched = nullptr;
@@ -149,6 +151,7 @@ struct Machine {
   Thread* now = nullptr;  // null outside kernels
   std::vector<Pending> pending;
   uint64_t tick = 0;
+  uint32_t run_length = 0;  // accesses of the running thread since it was resumed
   bool waited_for_previous = false;  // a block of this launch
   uint64_t random = 1;
   uint32_t next_group = 1;   // numbers are never used again in a process
@@ -174,6 +177,7 @@ void advance_time(Thread& thread);
 // The running thread gives way until *watched is no longer `unlike`.
 void wait_while(const uint64_t* watched, uint64_t unlike);
 void enter(const char* call, Site site);
+void let_others_run();  // and says that this thread may be waiting for them
 void after_ticks(uint64_t ticks, std::function<void()> happen);
 
 // Whether the running thread knows of what the stamp says; `published`: and it reached the
@@ -247,6 +251,9 @@ struct Found {
 };
 bool find_memory(const void* address, size_t bytes, bool write, Place place, Found* found);
 void start_shared(Block& block);
+
+// host.cpp: a report if the running thread may not touch it.
+void check_host(const void* address, size_t bytes, Place place);
 
 // report.cpp
 std::string where(const Thread& thread);  // "thread 3 of block 1"

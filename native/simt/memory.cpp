@@ -158,8 +158,7 @@ bool is_shared(const void* address) {
 }
 
 // A load or store of its own moves 1, 2, 4, 8 or 16 bytes.
-void check_alignment(const void* address, size_t bytes, Access access, Place place) {
-  if (reinterpret_cast<uintptr_t>(address) % bytes == 0) return;
+void report_alignment(const void* address, size_t bytes, Access access, Place place) {
   problem("misaligned access: " + where(*machine.now) + (writes(access) ? " writes " : " reads ") +
               std::to_string(bytes) + " bytes at an address that is " +
               std::to_string(reinterpret_cast<uintptr_t>(address) % bytes) +
@@ -225,36 +224,52 @@ void copy_written(void* to, const void* from, size_t bytes) {
     if (all_written(source, of + i, 1)) set_written(target, at + i, 1);
 }
 
-bool find_memory(const void* address, size_t bytes, bool write, Place place, Found* found) {
-  if (is_shared(address)) return find_shared(address, bytes, write, place, found);
-  if (!is_global(address)) {
-    problem("not device memory: " + where(*machine.now) + " reaches for a host address at " +
-                describe(place),
-            "host", place);
-    return false;
-  }
+namespace {
+
+bool find_written(const void* address, size_t bytes, bool write, Place place, Found* found) {
   Allocation* in = nullptr;
   if (!find_global(address, bytes, write, place, &in)) return false;
   const auto offset = static_cast<size_t>(static_cast<const uint8_t*>(address) - in->start);
-  if (!write && !all_written(*in, offset, bytes)) {
-    global_problem("read of global memory that nothing wrote", false, bytes, address, in, place);
-  } else if (write) {
+  if (write) {
     set_written(*in, offset, bytes);
+  } else if (!all_written(*in, offset, bytes)) {
+    global_problem("read of global memory that nothing wrote", false, bytes, address, in, place);
   }
   *found = {{&in->shadow, false, in->start}, offset};
   return true;
 }
 
+void note_peer(const Region& region) {
+  for (Block* block : machine.now->block->group->blocks)
+    if (block->shared == region.start) note_visit(*block);
+}
+
+}  // namespace
+
+bool find_memory(const void* address, size_t bytes, bool write, Place place, Found* found) {
+  if (is_shared(address)) return find_shared(address, bytes, write, place, found);
+  if (is_global(address)) return find_written(address, bytes, write, place, found);
+  problem("not device memory: " + where(*machine.now) + " reaches for a host address at " +
+              describe(place),
+          "host", place);
+  return false;
+}
+
 void access_memory(const void* address, size_t bytes, Access access, bool aligned, Place place) {
-  if (!is_shared(address) && !is_global(address)) return;  // the thread's stack, constants
-  if (aligned) check_alignment(address, bytes, access, place);
+  const bool shared = is_shared(address);
+  if (!shared && !is_global(address)) return check_host(address, bytes, place);
+  if (aligned && reinterpret_cast<uintptr_t>(address) % bytes != 0)
+    report_alignment(address, bytes, access, place);
   Found found;
-  if (access == Access::kAtomic && !find_memory(address, bytes, false, place, &found)) return;
-  if (!find_memory(address, bytes, writes(access), place, &found)) return;
-  if (machine.options.lint) note_lint(address, bytes, found.region.shared, place);
-  if (found.region.shared && found.region.start != machine.now->block->shared)
-    for (Block* block : machine.now->block->group->blocks)
-      if (block->shared == found.region.start) note_visit(*block);
+  if (shared) {
+    if (!find_shared(address, bytes, writes(access), place, &found)) return;
+    if (found.region.start != machine.now->block->shared) note_peer(found.region);
+  } else {
+    // An update reads first.
+    if (access == Access::kAtomic && !find_written(address, bytes, false, place, &found)) return;
+    if (!find_written(address, bytes, writes(access), place, &found)) return;
+  }
+  if (machine.options.lint) note_lint(address, bytes, shared, place);
   touch(found.region, found.offset, bytes, access, place);
 }
 

@@ -19,4 +19,8 @@ void copy_written(void* to, const void* from, size_t bytes);
 // Empty, or what is wrong with so many bytes there.
 const char* check_global(const void* start, size_t bytes);
 
+// Host memory that kernels may touch, too.
+void pin_host(void* start, size_t bytes);
+void unpin_host(const void* start);
+
 }  // namespace hadal::simt

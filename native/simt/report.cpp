@@ -135,7 +135,10 @@ std::string where(const Thread& thread) {
 void problem(const std::string& text, const char* kind, Place place, Place other) {
   static std::set<std::string> seen;
   if (machine.report.count++ == 0) seen.clear();
-  const std::string key = std::string(kind) + std::to_string(place) + "/" + std::to_string(other);
+  // By line: an unrolled loop has one mistake, not eight.
+  std::string key = kind;
+  if (place != 0) key += describe(place);
+  if (other != 0) key += "/" + describe(other);
   if (!seen.insert(key).second || machine.report.problems.size() >= kReported) return;
   const char* name = machine.kernel != nullptr ? machine.kernel->name : "";
   machine.report.problems.push_back(std::string(name) + ": " + text);

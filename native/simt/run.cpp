@@ -61,6 +61,7 @@ void start_block(Block& block, Group& group, uint32_t rank, const Extent& index)
     restamp(thread);
     machine.by_slot[thread.slot] = &thread;
     machine.fibers.start(thread.slot, entry);
+    thread.stack = reinterpret_cast<uintptr_t>(machine.fibers.stack(thread.slot));
     for (const ThreadHooks& hooks : thread_hooks) hooks.started(thread.slot);
   }
 }
@@ -100,6 +101,7 @@ uint32_t sweep(Block& block, bool& ran) {
     if (ran && machine.next_random() % 8 == 0) continue;  // let some lag
     thread.polled = false;
     machine.now = &thread;
+    machine.run_length = 0;
     machine.fibers.resume(thread.slot);
     machine.now = nullptr;
     ++machine.report.switches;

@@ -36,11 +36,11 @@ struct Case {
   }
 };
 
-struct Bench {
+struct Fixture {
   DeviceBytes in{4096}, out{4096}, words{256}, bytes{4097};
   EmulatorParams params{};
 
-  Bench() {
+  Fixture() {
     params.in = in.data<float>();
     params.out = out.data<float>();
     params.words = words.data<uint32_t>();
@@ -67,7 +67,7 @@ struct Bench {
 
 // The kernel's report on a seed.
 simt::Report report_of(const Case& c, const std::string& kind, uint64_t seed) {
-  Bench bench;
+  Fixture bench;
   const bool own_name = kind == "bad" || *c.twin == 0;
   const std::string name = "emulator_" + std::string(own_name ? c.name : c.twin) + "_" + kind;
   const cuda::Kernel kernel{name.c_str(), sizeof(EmulatorParams), c.threads};
@@ -148,6 +148,7 @@ const Case kThreadCases[] = {
     Case{"last_block_acquire", "race"}.of_blocks(6),
     Case{"flag", "race"}.of_blocks(3),
     Case{"flag_never_set", "threads poll flags that nobody sets"}.of_blocks(3),
+    Case{"plain_flag", "race"},
     Case{"atomic_then_read", "race"},
     Case{"dependent_read", "access before wait_for_previous_kernel"}.after_another(),
     Case{"dependent_write", "write before wait_for_previous_kernel"}.after_another(),
@@ -328,6 +329,35 @@ int main() {
     };
     CHECK(first(1) == first(1));
     CHECK(first(1) != first(2) || first(2) != first(3));
+  });
+  test("host memory and freed memory are reported", [] {
+    const cuda::Kernel kernel{"emulator_global_bounds_good", sizeof(EmulatorParams), 64};
+    std::vector<float> host(1024);
+    Fixture bench;
+    bench.params.in = host.data();
+    Queue queue(cuda_bench().driver, 0, cuda_bench().libraries, cuda_bench().stream);
+    queue.launch(kernel, cuda::Launch{}, bench.params);
+    CHECK(mentions(simt::take_report(), "not device memory"));
+    { bench.params.in = DeviceVector<float>(1024).data(); }
+    queue.launch(kernel, cuda::Launch{}, bench.params);
+    CHECK(mentions(simt::take_report(), "use of freed global memory"));
+  });
+  test("copies beyond an allocation and launches that do not fit are refused", [] {
+    const cuda::Driver& driver = cuda_bench().driver;
+    DeviceBytes memory(64);
+    char host[128] = {};
+    const auto start = reinterpret_cast<DevicePointer>(memory.data());
+    const auto copy = driver.copy_to_device(start, host, 65, cuda_bench().stream);
+    CHECK(throws(HADAL_ERROR_INTERNAL, "past the end of the allocation",
+                 [&] { cuda::expect_success(driver, copy, "copy"); }));
+    Fixture bench;
+    Queue queue(driver, 0, cuda_bench().libraries, cuda_bench().stream);
+    const cuda::Kernel wide{"emulator_global_bounds_good", sizeof(EmulatorParams), 128};
+    queue.launch(wide, cuda::Launch{}, bench.params);
+    CHECK(mentions(simt::take_report(), "128 threads a block, the kernel is compiled for at most 64"));
+    const cuda::Kernel kernel{"emulator_read_write_race_good", sizeof(EmulatorParams), 64};
+    queue.launch(kernel, cuda::Launch{}, bench.params);
+    CHECK(mentions(simt::take_report(), "the launch gave 0"));
   });
   test("lint counts bank passes and sectors when asked", [] {
     simt::options().lint = true;

@@ -231,6 +231,24 @@ HADAL_DEVICE void flag_never_set(const Params& p) {
   while (load_acquire(p.words) == 0) {}
   p.out[64 * static_cast<int>(blockIdx.x) + thread()] = 1;
 }
+// Spins on a word that another warp writes plainly.
+template <bool good>
+HADAL_DEVICE void plain_flag(const Params& p) {
+  if (thread() == 0) {
+    if (good) {
+      while (load_acquire(p.words) == 0) {}
+    } else {
+      while (*static_cast<volatile uint32_t*>(p.words) == 0) {}
+    }
+    p.out[0] = 1;
+  } else if (thread() == 32) {
+    if (good) {
+      store_release(p.words, 1);
+    } else {
+      *static_cast<volatile uint32_t*>(p.words) = 1;
+    }
+  }
+}
 // A histogram by atomics, read by another thread.
 template <bool good>
 HADAL_DEVICE void atomic_then_read(const Params& p) {
@@ -299,6 +317,7 @@ HADAL_TWINS(last_block)
 HADAL_TWINS(last_block_acquire)
 HADAL_TWINS(flag)
 HADAL_TWINS(flag_never_set)
+HADAL_TWINS(plain_flag)
 HADAL_TWINS(atomic_then_read)
 HADAL_TWINS(dependent_read)
 HADAL_TWINS(dependent_write)
