@@ -42,6 +42,7 @@ void expect_embedding(D table, D out, int64_t width, const std::vector<int32_t>&
 
   DeviceRows on_device(table, rows, width), got(out, tokens, width, padding);
   DeviceVector<int32_t> device_ids(ids);
+  device_ids.written_by_kernel();
   cuda::embed_tokens(cuda_queue(), table, out,
                      {got.data(), device_ids.data(), on_device.data(), got.stride(), static_cast<int32_t>(tokens), kVocabulary, static_cast<int32_t>(width)});
   expect_same(got.read(), rounded(expected, out));
@@ -74,6 +75,8 @@ std::vector<float> run_add(D type, const std::vector<float>& a, const std::vecto
   DeviceRows left(type, a, width, padding), right(type, b, width, 2 * padding);
   DeviceRows out(type, static_cast<int64_t>(a.size()) / width, width, 3 * padding);
   DeviceRows& target = over ? right : out;
+  left.written_by_kernel();
+  right.written_by_kernel();
   cuda::add(cuda_queue(), type, {left.data(), right.data(), target.data(), left.stride(), right.stride(), target.stride(),
                                  static_cast<int32_t>(a.size() / static_cast<size_t>(width)), static_cast<int32_t>(width)});
   return target.read();
@@ -108,6 +111,7 @@ void expect_copy(int64_t bytes, int64_t padding, int64_t offset) {
   for (uint8_t& byte : all) byte = static_cast<uint8_t>(random.below(256));
   cuda_bench().driver.copy_to_device(reinterpret_cast<cuda::DevicePointer>(x.data()), all.data(), all.size(), cuda_bench().stream);
   cuda_bench().synchronize();
+  x.written_by_kernel();
   cuda::copy(cuda_queue(), {x.data<uint8_t>() + offset, out.data(), x.stride(), out.stride(), kRows, static_cast<int32_t>(bytes)});
   const std::vector<uint32_t> got = out.read_bits();
   for (int64_t i = 0; i < kRows * bytes && current_ok; ++i) {

@@ -27,6 +27,7 @@ struct Inputs {
 
 std::vector<float> run_router(const Case& c, const std::vector<float>& x, const std::vector<float>& weight) {
   DeviceRows in(c.x, x, c.width, c.padding), w(D::BF16, weight, c.width), out(D::F32, c.tokens, c.experts, c.padding / 8);
+  in.written_by_kernel();
   cuda::RouterMatmulParams p{};
   p.x = in.data();
   p.weight = w.data();
