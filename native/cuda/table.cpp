@@ -1,18 +1,22 @@
 // See table.h. A new instance of a kernel is one line here.
 #include "cuda/table.h"
 
+#include "cuda/embed/add.h"
+#include "cuda/embed/copy.h"
+#include "cuda/embed/embed_tokens.h"
 #include "cuda/measure/read_words.h"
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/norm/rms_norm.h"
-#include "cuda/routing/combine_experts.h"
-#include "cuda/routing/gated_top_k.h"
 #include "cuda/quantize/quantize_groups.h"
 #include "cuda/quantize/swiglu.h"
 #include "cuda/quantize/swiglu_quantize.h"
 #include "cuda/rope/rope.h"
 #include "cuda/rope/write_kv.h"
 #include "cuda/rope/write_mla_kv.h"
+#include "cuda/router/router_matmul.h"
+#include "cuda/routing/combine_experts.h"
+#include "cuda/routing/gated_top_k.h"
 #include "cuda/routing/permute_rows.h"
 #include "cuda/routing/permute_tokens.h"
 #include "cuda/sampling/gather_rows.h"
@@ -22,6 +26,20 @@ namespace hadal::cuda {
 namespace {
 
 constexpr const Kernel* kAll[] = {
+    // embed
+    &kAddBf16,
+    &kAddF32,
+    &kCopy16,
+    &kCopy4,
+    &kEmbedTokensBf16,
+    &kEmbedTokensBf16F32,
+    &kEmbedTokensF16Bf16,
+    &kEmbedTokensF16F32,
+    &kEmbedTokensF32,
+    &kEmbedTokensF32Bf16,
+    // measure
+    &kReadWords,
+    // norm
     &kAddRmsNormBf16,
     &kAddRmsNormBf16Warp,
     &kAddRmsNormF32,
@@ -34,21 +52,13 @@ constexpr const Kernel* kAll[] = {
     &kAddRmsNormQuantizeF32Bf16,
     &kAddRmsNormQuantizeF32Bf16Warp,
     &kAddRmsNormQuantizeF32Warp,
-    &kReadWords,
     &kRmsNormBf16,
     &kRmsNormF32,
     &kRmsNormF32Bf16,
     &kRmsNormWarpBf16,
     &kRmsNormWarpF32,
     &kRmsNormWarpF32Bf16,
-    // routing
-    &kCombineExpertsBf16,
-    &kCombineExpertsF32,
-    &kGatedTopK12,
-    &kGatedTopK16,
-    &kGatedTopK2,
-    &kGatedTopK5,
-    &kGatedTopK8,
+    // quantize
     &kQuantizeGroupsBf16,
     &kQuantizeGroupsF32,
     &kSwigluBf16,
@@ -57,6 +67,7 @@ constexpr const Kernel* kAll[] = {
     &kSwigluQuantizeF32,
     &kSwigluQuantizeMaskedBf16,
     &kSwigluQuantizeMaskedF32,
+    // rope
     &kRopeBf16,
     &kRopeF32,
     &kRopeHalvesBf16,
@@ -70,6 +81,21 @@ constexpr const Kernel* kAll[] = {
     &kWriteMlaKvBf16Fp8,
     &kWriteMlaKvF32Bf16,
     &kWriteMlaKvF32Fp8,
+    // router
+    &kRouterMatmul2Bf16,
+    &kRouterMatmul2F32,
+    &kRouterMatmul4Bf16,
+    &kRouterMatmul4F32,
+    &kRouterMatmul8Bf16,
+    &kRouterMatmul8F32,
+    // routing
+    &kCombineExpertsBf16,
+    &kCombineExpertsF32,
+    &kGatedTopK12,
+    &kGatedTopK16,
+    &kGatedTopK2,
+    &kGatedTopK5,
+    &kGatedTopK8,
     &kPermuteRows,
     &kPermuteTokens1024,
     &kPermuteTokens4096,

@@ -46,10 +46,12 @@ struct Row {
 using Rows = std::vector<Row>;
 
 // One for each <family>_rows.cpp, sorted. The build makes all_rows() of the files that there are.
+void embed_rows(Rows& rows);
 void measure_rows(Rows& rows);
 void norm_rows(Rows& rows);
 void quantize_rows(Rows& rows);
 void rope_rows(Rows& rows);
+void router_rows(Rows& rows);
 void routing_rows(Rows& rows);
 void sampling_rows(Rows& rows);
 

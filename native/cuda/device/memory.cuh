@@ -31,11 +31,11 @@ inline void store16(void* address, Vec16 value, simt::Site site = {}) {
 }
 #endif
 
-// Read once by one block, through the read-only path, without a place in the first-level cache.
+// Read once by one block, without a place in the first-level cache. Not ld.global.nc: see words.cuh.
 HADAL_DEVICE Vec16 load16_once(const void* address) {
 #ifdef __CUDACC__
   Vec16 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
                : "l"(address));
   return v;

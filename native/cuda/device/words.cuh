@@ -9,21 +9,24 @@ namespace hadal::device {
 template <int kWords>
 struct alignas(4 * kWords) Words { uint32_t word[kWords]; };
 
+// Not ld.global.nc: ptxas takes that for memory that nobody writes while the kernel runs, and moves it freely across
+// griddepcontrol.wait. Under programmatic launch the kernel in front still writes what we read, so such a load must
+// stay behind the wait; and a weight's load, put before the wait to be under way early, was moved behind it.
 #ifdef __CUDACC__
-#define HADAL_LOAD_WORDS(name, hint)                                                                  \
-  template <int kWords>                                                                               \
-  HADAL_DEVICE Words<kWords> name(const void* address) {                                              \
-    Words<kWords> w;                                                                                  \
-    if constexpr (kWords == 1)                                                                        \
-      asm volatile("ld.global.nc" hint ".u32 %0, [%1];" : "=r"(w.word[0]) : "l"(address));            \
-    else if constexpr (kWords == 2)                                                                   \
-      asm volatile("ld.global.nc" hint ".v2.u32 {%0, %1}, [%2];"                                      \
-                   : "=r"(w.word[0]), "=r"(w.word[1]) : "l"(address));                                \
-    else                                                                                              \
-      asm volatile("ld.global.nc" hint ".v4.u32 {%0, %1, %2, %3}, [%4];"                              \
-                   : "=r"(w.word[0]), "=r"(w.word[1]), "=r"(w.word[2]), "=r"(w.word[3])               \
-                   : "l"(address));                                                                   \
-    return w;                                                                                         \
+#define HADAL_LOAD_WORDS(name, hint)                                                              \
+  template <int kWords>                                                                           \
+  HADAL_DEVICE Words<kWords> name(const void* address) {                                          \
+    Words<kWords> w;                                                                              \
+    if constexpr (kWords == 1)                                                                    \
+      asm volatile("ld.global" hint ".u32 %0, [%1];" : "=r"(w.word[0]) : "l"(address));           \
+    else if constexpr (kWords == 2)                                                               \
+      asm volatile("ld.global" hint ".v2.u32 {%0, %1}, [%2];"                                     \
+                   : "=r"(w.word[0]), "=r"(w.word[1]) : "l"(address));                            \
+    else                                                                                          \
+      asm volatile("ld.global" hint ".v4.u32 {%0, %1, %2, %3}, [%4];"                             \
+                   : "=r"(w.word[0]), "=r"(w.word[1]), "=r"(w.word[2]), "=r"(w.word[3])           \
+                   : "l"(address));                                                               \
+    return w;                                                                                     \
   }
 HADAL_LOAD_WORDS(load_words, "")                          // what other blocks read too: weights, tables
 HADAL_LOAD_WORDS(load_words_once, ".L1::no_allocate")     // what this thread alone reads

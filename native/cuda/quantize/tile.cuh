@@ -19,8 +19,9 @@ struct TilePlace {
   int64_t row_tile;
   int column;
 
-  HADAL_DEVICE TilePlace(int64_t tile, int width) {
-    const int across = (width + kTileColumns<T> - 1) / kTileColumns<T>;
+  // 32 bits: a division of 64 is a hundred instructions.
+  HADAL_DEVICE TilePlace(uint32_t tile, int width) {
+    const auto across = static_cast<uint32_t>((width + kTileColumns<T> - 1) / kTileColumns<T>);
     row_tile = tile / across;
     column = static_cast<int>(tile % across) * kTileColumns<T> + static_cast<int>(threadIdx.x) * kPerVec<T>;
   }

@@ -24,8 +24,8 @@ void check(DType activations, DType cache, const WriteMlaKvParams& p) {
   const auto bytes = static_cast<int64_t>(dtype_size(activations));
   expect_row_count(kOp, p.tokens);
   expect_width(kOp, p.latent_width, fp8 ? kScaleGroup : 8, kMlaMaxLatent);
-  HADAL_EXPECT(p.rotary_width > 0 && p.rotary_width % (fp8 ? 8 : 2) == 0,
-               "%s: rotary: expected a width that is a multiple of %d, got %d", kOp, fp8 ? 8 : 2, p.rotary_width);
+  HADAL_EXPECT(p.rotary_width > 0 && p.rotary_width % (fp8 ? 8 : 4) == 0,
+               "%s: rotary: expected a width that is a multiple of %d, got %d", kOp, fp8 ? 8 : 4, p.rotary_width);
   HADAL_EXPECT(p.style == RopeStyle::kInterleaved || p.style == RopeStyle::kHalves,
                "%s: style: expected 0 or 1, got %d", kOp, static_cast<int>(p.style));
   HADAL_EXPECT(std::isfinite(p.factor), "%s: factor: expected a finite number, got %g", kOp,

@@ -4,32 +4,43 @@
 #include "cuda/device/angle.cuh"
 #include "cuda/device/dependent.cuh"
 #include "cuda/quantize/group.cuh"
+#include "cuda/rope/rope.cuh"
 #include "cuda/rope/write_mla_kv.h"
 
 namespace hadal::device {
 
-struct RotaryPair {
-  float a, b, frequency;
+// Two pairs of the rotary key, which lie in two words of BF16: neighbours hold a pair in each word, halves the first
+// and the second values of both pairs.
+struct RotaryPairs {
+  float values[4], frequency[2];
 
-  // Where pair i lies, as the style pairs it.
-  HADAL_DEVICE static int first(const cuda::WriteMlaKvParams& p, int i) {
-    return p.style == cuda::RopeStyle::kHalves ? i : 2 * i;
-  }
+  HADAL_DEVICE static bool halves(const cuda::WriteMlaKvParams& p) { return p.style == cuda::RopeStyle::kHalves; }
+  HADAL_DEVICE static int first(const cuda::WriteMlaKvParams& p, int i) { return halves(p) ? 2 * i : 4 * i; }
   HADAL_DEVICE static int second(const cuda::WriteMlaKvParams& p, int i) {
-    return p.style == cuda::RopeStyle::kHalves ? i + p.rotary_width / 2 : 2 * i + 1;
+    return halves(p) ? 2 * i + p.rotary_width / 2 : 4 * i + 2;
   }
   template <typename T>
   HADAL_DEVICE void load(const cuda::WriteMlaKvParams& p, const T* rotary, int i) {
-    a = to_float(rotary[first(p, i)]);
-    b = to_float(rotary[second(p, i)]);
-    frequency = p.inv_freq[i];
+    float low[2], high[2];
+    unpack_words<T>(load_words_once<kWordsOf<T, 2>>(rotary + first(p, i)), low);
+    unpack_words<T>(load_words_once<kWordsOf<T, 2>>(rotary + second(p, i)), high);
+    const bool halved = halves(p);
+    values[0] = low[0];
+    values[1] = halved ? high[0] : low[1];
+    values[2] = halved ? low[1] : high[0];
+    values[3] = high[1];
+    frequency[0] = p.inv_freq[2 * i];
+    frequency[1] = p.inv_freq[2 * i + 1];
   }
-  HADAL_DEVICE void write(const cuda::WriteMlaKvParams& p, int position, bf16* out, int i) const {
-    const SineCosine angle = sine_cosine(position, frequency);
-    const float sine = angle.sine * p.factor, cosine = angle.cosine * p.factor;
-    const uint32_t pair = pack_bf16(a * cosine - b * sine, a * sine + b * cosine);
-    out[first(p, i)].bits = static_cast<uint16_t>(pair);
-    out[second(p, i)].bits = static_cast<uint16_t>(pair >> 16);
+  HADAL_DEVICE void write(const cuda::WriteMlaKvParams& p, int position, bf16* out, int i) {
+    HADAL_UNROLL
+    for (int pair = 0; pair < 2; ++pair) {
+      const SineCosine angle = sine_cosine(position, frequency[pair]);
+      rotate(values[2 * pair], values[2 * pair + 1], angle.sine * p.factor, angle.cosine * p.factor);
+    }
+    const bool halved = halves(p);
+    store_words(out + first(p, i), Words<1>{{pack_bf16(values[0], halved ? values[2] : values[1])}});
+    store_words(out + second(p, i), Words<1>{{pack_bf16(halved ? values[1] : values[2], values[3])}});
   }
 };
 
@@ -72,9 +83,9 @@ HADAL_DEVICE void write_mla_kv(const cuda::WriteMlaKvParams& p) {
     raw[v] = {};
     if (column < p.latent_width) raw[v] = load_words_once<4>(latent + column);
   }
-  const int pairs = p.rotary_width / 2;
-  RotaryPair pair{};
-  if (lane_index() < pairs) pair.load(p, rotary, lane_index());  // all there is at R 64: no trip more
+  const int fours = p.rotary_width / 4;
+  RotaryPairs pairs{};
+  if (lane_index() < fours) pairs.load(p, rotary, lane_index());  // all there is at R 64: no trip more
   const int64_t slot = p.slots[token];
   const int position = p.positions[token];
   let_next_kernel_start();
@@ -93,9 +104,9 @@ HADAL_DEVICE void write_mla_kv(const cuda::WriteMlaKvParams& p) {
     }
     row += 2 * static_cast<int64_t>(p.latent_width);
   }
-  for (int i = lane_index(); i < pairs; i += kWarp) {
-    if (i >= kWarp) pair.load(p, rotary, i);
-    pair.write(p, position, reinterpret_cast<bf16*>(row), i);
+  for (int i = lane_index(); i < fours; i += kWarp) {
+    if (i >= kWarp) pairs.load(p, rotary, i);
+    pairs.write(p, position, reinterpret_cast<bf16*>(row), i);
   }
 }
 

@@ -43,7 +43,7 @@ HADAL_WRITE_MLA_KV(kWriteMlaKvF32Fp8, "f32_fp8")
 #undef HADAL_WRITE_MLA_KV
 
 // activations: BF16 or F32. cache: BF16, or F8_E4M3 for the row above. latent_width: a multiple of 8 (FP8: of 128), at
-// most 512; rotary_width: even (FP8: a multiple of 8). latent on 16 bytes, rotary on a pair.
+// most 512; rotary_width: a multiple of 4 (FP8: of 8). latent on 16 bytes, rotary on a pair.
 void write_mla_kv(Queue& queue, DType activations, DType cache, const WriteMlaKvParams& params);
 
 }  // namespace hadal::cuda

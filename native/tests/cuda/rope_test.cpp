@@ -97,7 +97,7 @@ int main() {
             for (const int64_t tokens : {0, 1, 2, 8}) {
               if (!current_ok || (tokens > 2 && heads * width > 2048) || heads * width > 130 * 128) continue;
               Random random(static_cast<uint64_t>(width * heads + tokens));
-              const Case c{type, style, tokens, heads, width, tokens == 2 ? 8 : 0, tokens % 2 == 0};
+              const Case c{type, style, tokens, heads, width, tokens == 2 ? 8 : 0, (tokens + heads) % 2 == 0};
               const std::vector<float> x = rounded(normals(random, static_cast<size_t>(tokens * heads * width)), type);
               expect_turned(c, run_rope(c, x, some_positions(tokens)), oracle(c, x, some_positions(tokens)));
             }

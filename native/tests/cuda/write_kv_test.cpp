@@ -243,7 +243,7 @@ int main() {
       for (const int64_t tokens : {0, 1, 4, 6})
         for (const RopeStyle style : {RopeStyle::kInterleaved, RopeStyle::kHalves}) {
           if (current_ok) expect_mla({type, D::BF16, tokens, 512, 64, style, ScaleKind::kExact, tokens == 4 ? 8 : 0});
-          if (current_ok) expect_mla({type, D::BF16, tokens, 40, 8, style, ScaleKind::kExact, 8});
+          if (current_ok) expect_mla({type, D::BF16, tokens, 40, 4, style, ScaleKind::kExact, 4});
           if (current_ok) expect_mla({type, D::BF16, tokens, 264, 136, style, ScaleKind::kExact, 0});
         }
     });
@@ -290,7 +290,8 @@ int main() {
     refused("width: expected a multiple of 128, at most 512, got 64", mla, [](auto& p) { p.latent_width = 64; }, D::F32, D::F8_E4M3);
     refused("width: expected a multiple of 8, at most 512, got 520", mla, [](auto& p) { p.latent_width = 520; }, D::F32, D::BF16);
     refused("rotary: expected a width that is a multiple of 8, got 60", mla, [](auto& p) { p.rotary_width = 60; }, D::F32, D::F8_E4M3);
-    refused("rotary: expected a width that is a multiple of 2, got 0", mla, [](auto& p) { p.rotary_width = 0; }, D::F32, D::BF16);
+    refused("rotary: expected a width that is a multiple of 4, got 66", mla, [](auto& p) { p.rotary_width = 66; }, D::F32, D::BF16);
+    refused("rotary: expected a width that is a multiple of 4, got 0", mla, [](auto& p) { p.rotary_width = 0; }, D::F32, D::BF16);
     refused("cache: expected rows of 260 bytes a multiple of 16 bytes apart, got 260", mla, [](auto& p) { p.cache_row_bytes = 260; }, D::F32, D::F8_E4M3);
     refused("latent: expected rows of 512 bytes", mla, [](auto& p) { p.latent_stride = 126; }, D::F32, D::BF16);
     refused("no kernel for F16 to BF16", mla, [](auto&) {}, D::F16, D::BF16, HADAL_ERROR_UNSUPPORTED);
