@@ -5,14 +5,14 @@
 #include "cuda/norm/add_rms_norm.h"
 #include "cuda/norm/add_rms_norm_quantize.h"
 #include "cuda/norm/rms_norm.h"
-#include "cuda/routing/combine_experts.h"
-#include "cuda/routing/gated_top_k.h"
 #include "cuda/quantize/quantize_groups.h"
 #include "cuda/quantize/swiglu.h"
 #include "cuda/quantize/swiglu_quantize.h"
 #include "cuda/rope/rope.h"
 #include "cuda/rope/write_kv.h"
 #include "cuda/rope/write_mla_kv.h"
+#include "cuda/routing/combine_experts.h"
+#include "cuda/routing/gated_top_k.h"
 #include "cuda/routing/permute_rows.h"
 #include "cuda/routing/permute_tokens.h"
 #include "cuda/sampling/gather_rows.h"
@@ -34,14 +34,6 @@ constexpr const Kernel* kAll[] = {
     &kAddRmsNormQuantizeF32Bf16,
     &kAddRmsNormQuantizeF32Bf16Warp,
     &kAddRmsNormQuantizeF32Warp,
-    &kReadWords,
-    &kRmsNormBf16,
-    &kRmsNormF32,
-    &kRmsNormF32Bf16,
-    &kRmsNormWarpBf16,
-    &kRmsNormWarpF32,
-    &kRmsNormWarpF32Bf16,
-    // routing
     &kCombineExpertsBf16,
     &kCombineExpertsF32,
     &kGatedTopK12,
@@ -49,18 +41,36 @@ constexpr const Kernel* kAll[] = {
     &kGatedTopK2,
     &kGatedTopK5,
     &kGatedTopK8,
+    &kGatherRows16,
+    &kGatherRows2,
+    &kPermuteRows,
+    &kPermuteTokens1024,
+    &kPermuteTokens4096,
+    &kPermuteTokensCount,
+    &kPermuteTokensMany,
     &kQuantizeGroupsBf16,
     &kQuantizeGroupsF32,
+    &kReadWords,
+    &kRmsNormBf16,
+    &kRmsNormF32,
+    &kRmsNormF32Bf16,
+    &kRmsNormWarpBf16,
+    &kRmsNormWarpF32,
+    &kRmsNormWarpF32Bf16,
+    &kRopeBf16,
+    &kRopeF32,
+    &kRopeHalvesBf16,
+    &kRopeHalvesF32,
+    &kSampleChooseBf16,
+    &kSampleChooseF32,
+    &kSampleScanBf16,
+    &kSampleScanF32,
     &kSwigluBf16,
     &kSwigluF32,
     &kSwigluQuantizeBf16,
     &kSwigluQuantizeF32,
     &kSwigluQuantizeMaskedBf16,
     &kSwigluQuantizeMaskedF32,
-    &kRopeBf16,
-    &kRopeF32,
-    &kRopeHalvesBf16,
-    &kRopeHalvesF32,
     &kWriteKvBf16,
     &kWriteKvBf16F16,
     &kWriteKvF32,
@@ -70,18 +80,6 @@ constexpr const Kernel* kAll[] = {
     &kWriteMlaKvBf16Fp8,
     &kWriteMlaKvF32Bf16,
     &kWriteMlaKvF32Fp8,
-    &kPermuteRows,
-    &kPermuteTokens1024,
-    &kPermuteTokens4096,
-    &kPermuteTokensCount,
-    &kPermuteTokensMany,
-    // sampling
-    &kGatherRows16,
-    &kGatherRows2,
-    &kSampleChooseBf16,
-    &kSampleChooseF32,
-    &kSampleScanBf16,
-    &kSampleScanF32,
 };
 
 }  // namespace
