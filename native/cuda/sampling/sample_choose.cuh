@@ -14,34 +14,39 @@ HADAL_DEVICE int problem_of(const SampleOptions& o, const SampleRow& row) {
 }
 
 // Σ of all slices' weights is known: one slice more tells the id.
-template <typename T>
-HADAL_DEVICE int draw_from_all(const cuda::SampleParams& p, const SampleOptions& o, int row, const RowView<T>& view,
-                               ChooseShared& s) {
+HADAL_DEVICE void place_among_all(const cuda::SampleParams& p, int row, ChooseShared& s) {
+  if (warp_index() != 0) return;
   const cuda::SampleSlice* slices = p.scratch.slices + static_cast<int64_t>(row) * p.slices;
-  if (warp_index() == 0) {
-    SamplePlace place = place_of(s, drawn_part(p.seeds + row * 4, s.row.total));
-    // From the row's scale to the slice's own.
-    const uint64_t scaled = s.slice_weights[place.slice], own = slices[place.slice].weight;
-    if (scaled != own) {
-      const double rest = static_cast<double>(place.rest) * (static_cast<double>(own) / static_cast<double>(scaled));
-      const auto whole = static_cast<uint64_t>(rest);
-      place.rest = whole < own ? whole : own - 1;
-    }
-    if (lane_index() == 0) s.place = place;
+  SamplePlace place = place_of(s, drawn_part(p.seeds + row * 4, s.row.total));
+  // From the row's scale to the slice's own.
+  const uint64_t scaled = s.slice_weights[place.slice], own = slices[place.slice].weight;
+  if (scaled != own) {
+    const double rest = static_cast<double>(place.rest) * (static_cast<double>(own) / static_cast<double>(scaled));
+    const auto whole = static_cast<uint64_t>(rest);
+    place.rest = whole < own ? whole : own - 1;
   }
-  sync_block();
-  return walk_slice(p, o, view, 0, from_order_key(slices[s.place.slice].best_key), s);
+  if (lane_index() == 0) s.place = place;
 }
 
 template <typename T>
 HADAL_DEVICE int choose_id(const cuda::SampleParams& p, const SampleOptions& o, int row, ChooseShared& s) {
-  const RowView<T> view = {raw_row<T>(p, row), o.edited ? p.scratch.edited + static_cast<int64_t>(row) * p.slices *
-                                                                                 cuda::kSampleSlice
-                                                        : nullptr};
   if (o.temperature == 0) return s.row.best;
-  const bool limited = o.top_k > 0 && o.top_k < p.vocabulary;
-  if (!limited && o.top_p >= 1 && o.min_p <= 0) return draw_from_all(p, o, row, view, s);
-  return draw_from_most_likely(p, o, row, view, s);
+  const int64_t slices = static_cast<int64_t>(row) * p.slices;
+  const RowView<T> view = {raw_row<T>(p, row),
+                           o.edited ? p.scratch.edited + slices * cuda::kSampleSlice : nullptr};
+  const bool limited = o.top_k > 0 && o.top_k < p.vocabulary, all = !limited && o.top_p >= 1 && o.min_p <= 0;
+  uint32_t threshold = 0;
+  if (all) {
+    place_among_all(p, row, s);
+  } else {
+    const Cut cut = make_cut(p, o, row, s);
+    const int count = list_candidates(p, o, view, cut, s);
+    if (count <= kSampleList) return draw_from_list(p, o, row, cut, count, s);
+    threshold = place_among_many(p, o, row, view, cut, s);
+  }
+  sync_block();
+  const float reference = all ? from_order_key(p.scratch.slices[slices + s.place.slice].best_key) : s.row.top;
+  return walk_slice(p, o, view, threshold, reference, s);
 }
 
 template <typename T>

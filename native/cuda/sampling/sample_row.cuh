@@ -116,11 +116,9 @@ HADAL_DEVICE uint32_t key_of(float x) { return x == x ? order_key(x) : 0; }
 // 2^((x − top) · slope) in units of 2^-44, rounded down; 0 for NaN and −∞. x ≤ top, which is finite.
 HADAL_DEVICE uint64_t weight_of(float x, float top, float slope) {
   const float weight = exp2_fast((x - top) * slope);
-  if (!(weight > 0)) return 0;
-  const uint32_t bits = float_to_bits(weight);
-  const int shift = static_cast<int>(bits >> 23) - 127 + 44 - 23;
-  const uint64_t mantissa = (bits & 0x7fffffu) | 0x800000u;
-  return shift >= 0 ? mantissa << shift : shift > -24 ? mantissa >> -shift : 0;
+  const uint32_t bits = float_to_bits(weight), below = 127 - (bits >> 23);
+  const uint64_t mantissa = static_cast<uint64_t>((bits & 0x7fffffu) | 0x800000u) << (44 - 23);
+  return weight > 0 ? mantissa >> (below < 63 ? below : 63) : 0;
 }
 
 }  // namespace hadal::device

@@ -348,35 +348,29 @@ HADAL_DEVICE uint64_t weigh_slices(const cuda::SampleParams& p, const SampleOpti
   return total;
 }
 
+// Both searches in one loop that stays one: the code of a search is long, and seldom run.
 template <typename T>
-HADAL_DEVICE int draw_from_many(const cuda::SampleParams& p, const SampleOptions& o, int row, const RowView<T>& view,
-                                const Cut& cut, ChooseShared& s) {
+HADAL_DEVICE uint32_t place_among_many(const cuda::SampleParams& p, const SampleOptions& o, int row,
+                                       const RowView<T>& view, const Cut& cut, ChooseShared& s) {
   Threshold end = {kLowestKey + 1, 0x7fffffff};
-  if (cut.limited)
-    end = find_threshold(p, o, view, kLowestKey + 1, static_cast<uint64_t>(o.top_k), false, s);
-  if (o.top_p < 1) {
-    const uint64_t total = cut.limited ? weigh_slices(p, o, view, end, s) : s.row.total;
-    const Threshold shorter = find_threshold(p, o, view, end.key, goal_of(o.top_p, total), true, s);
-    if (shorter.key > end.key || shorter.ties < end.ties) end = shorter;
+  uint64_t total = s.row.total;
+  HADAL_UNROLL_BY(1)
+  for (int pass = 0; pass < 2; ++pass) {
+    const bool by_weight = pass == 1;
+    if (by_weight ? o.top_p < 1 : cut.limited) {
+      const uint64_t goal = by_weight ? goal_of(o.top_p, total) : static_cast<uint64_t>(o.top_k);
+      const Threshold shorter = find_threshold(p, o, view, end.key, goal, by_weight, s);
+      if (shorter.key > end.key || shorter.ties < end.ties) end = shorter;
+    }
+    if (by_weight && cut.floor > end.key) end = {cut.floor, 0x7fffffff};
+    if (by_weight || (cut.limited && o.top_p < 1)) total = weigh_slices(p, o, view, end, s);
   }
-  if (cut.floor > end.key) end = {cut.floor, 0x7fffffff};
-  const uint64_t total = weigh_slices(p, o, view, end, s);
   if (warp_index() == 0) {
     SamplePlace place = place_of(s, drawn_part(p.seeds + row * 4, total));
     place.ties = s.slice_ties[place.slice];
     if (lane_index() == 0) s.place = place;
   }
-  sync_block();
-  return walk_slice(p, o, view, end.key, s.row.top, s);
-}
-
-template <typename T>
-HADAL_DEVICE int draw_from_most_likely(const cuda::SampleParams& p, const SampleOptions& o, int row,
-                                       const RowView<T>& view, ChooseShared& s) {
-  const Cut cut = make_cut(p, o, row, s);
-  const int count = list_candidates(p, o, view, cut, s);
-  if (count <= kSampleList) return draw_from_list(p, o, row, cut, count, s);
-  return draw_from_many(p, o, row, view, cut, s);
+  return end.key;
 }
 
 }  // namespace hadal::device
