@@ -53,5 +53,8 @@ extern const CudaOp write_kv_op;
 extern const CudaOp combine_experts_op;
 extern const CudaOp gated_top_k_op;
 extern const CudaOp permute_tokens_op;
+// sampling.cpp
+extern const CudaOp gather_rows_op;
+extern const CudaOp sample_op;
 
 }  // namespace hadal::cuda

@@ -8,12 +8,16 @@ import {
   Device,
   Encoder,
   gatedTopK,
+  gatherRows,
   loadBinding,
   matmul,
+  maxTopLogprobs,
+  N,
   type Program,
   permuteTokens,
   rmsNorm,
   rope,
+  sample,
   splitLast,
   swiglu,
   T,
@@ -56,7 +60,22 @@ function record(device: Device): Layer {
   const cache = device.tensor('F16', [2, 64, width])
   const weight = device.constant(noise(width, 3))
   const invFreq = device.constant(Float32Array.from({ length: 8 }, (_, i) => 10000 ** (-i / 8)))
-  const k = new Encoder(device, 'fast', { T: most, S: 1, N: 1 })
+  const row = (dtype: 'F32' | 'I32', ...shape: number[]) =>
+    device.tensor(dtype, [N, ...shape], most)
+  const [last, gathered, params] = [row('I32'), row('F32', width), row('F32', 8)]
+  const sampled = {
+    ids: row('I32'),
+    logprobs: row('F32'),
+    topIds: row('I32', maxTopLogprobs),
+    topLogprobs: row('F32', maxTopLogprobs),
+  }
+  const sampling = {
+    ...{ params, seeds: row('I32', 4), masked: row('I32'), masks: row('I32', width / 32) },
+    ...{ historyOffsets: device.tensor('I32', [most + 1]), biasIds: device.tensor('I32', [8]) },
+    ...{ biasOffsets: device.tensor('I32', [most + 1]), historyIds: device.tensor('I32', [8]) },
+    ...{ biasValues: device.tensor('F32', [8]) },
+  }
+  const k = new Encoder(device, 'fast', { T: most, S: 1, N: most })
   addRmsNorm(k, normed, residual, delta, weight, 1e-6)
   gatedTopK(k, ids, weights, logits, undefined, {
     ...{ scoring: 'sigmoid', groups: 1, groupsKept: 1, groupScore: 'none' },
@@ -68,6 +87,8 @@ function record(device: Device): Layer {
   rope(k, splitLast(normed, 16), positions, { invFreq, style: 'interleaved', factor: 1 })
   writeKv(k, cache, normed, slots)
   rmsNorm(k, second, normed, weight, 1e-6)
+  gatherRows(k, gathered, second, last)
+  sample(k, sampled, gathered, sampling)
   device.write(residual, noise(most * width, 1))
   const step = async (tokens: number) => {
     device.write(delta, noise(tokens * width, 10 + tokens))
@@ -81,10 +102,22 @@ function record(device: Device): Layer {
       slots,
       Int32Array.from({ length: tokens }, (_, i) => (i === 1 ? -1 : 60 + i)),
     )
-    await program.run({ T: tokens, S: 0, N: 0 })
+    device.write(
+      last,
+      Int32Array.from({ length: tokens }, (_, i) => tokens - 1 - i),
+    )
+    // Greedy: a draw may differ where two weights meet; here the order of logits decides.
+    device.write(
+      params,
+      Float32Array.from({ length: tokens * 8 }, (_, i) => [0, 1, 0, 0, 1, 0, 0, 3][i % 8] ?? 0),
+    )
+    await program.run({ T: tokens, S: 0, N: tokens })
   }
   const program = k.finish()
-  return { device, program, step, outputs: { residual, weights, ids, rows, out, gated, second } }
+  const routed = { weights, ids, rows, out }
+  const { ids: next, logprobs } = sampled
+  const outputs = { residual, gated, second, gathered, ...routed, next, logprobs }
+  return { device, program, step, outputs }
 }
 
 describe('a program on the emulated GPU', () => {

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Copies the built addon into this platform's package, ready for `npm pack`. Publish platform packages
+// Copies the built addon, and on Linux the CUDA backend with its kernels, into this platform's package, ready for
+// `npm pack`. Without nvcc there are no kernels: the backend then says so to whoever asks for a GPU. Publish platform packages
 // before the core, which names them as optional dependencies.
-import { copyFileSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -21,6 +22,14 @@ const version = (file) => JSON.parse(readFileSync(file, 'utf8')).version
 const expected = version(path.join(packageFolder, 'package.json'))
 const got = version(path.join(folder, 'package.json'))
 if (expected !== got) fail(`${folder}/package.json: expected version ${expected}, got ${got}`)
-copyFileSync(built, path.join(folder, 'hadal.node'))
-const { size } = statSync(built)
-process.stdout.write(`${path.join(folder, 'hadal.node')}: ${(size / 1e6).toFixed(1)} MB\n`)
+for (const file of ['hadal.node', 'hadal_cuda.so', 'kernels.sm_90a.fatbin']) {
+  const from = path.join(path.dirname(built), file)
+  const to = path.join(folder, file)
+  rmSync(to, { force: true }) // what is of another build must not stay
+  if (!existsSync(from)) {
+    process.stdout.write(`${file}: not built, not packed\n`)
+    continue
+  }
+  copyFileSync(from, to)
+  process.stdout.write(`${to}: ${(statSync(to).size / 1e6).toFixed(1)} MB\n`)
+}
