@@ -58,7 +58,8 @@ std::vector<int32_t> draw_experts(int32_t tokens) {
   std::iota(all.begin(), all.end(), 0);
   for (int32_t t = 0; t < tokens; ++t)
     for (int32_t k = 0; k < kChosen; ++k) {
-      std::swap(all[static_cast<size_t>(k)], all[static_cast<size_t>(k) + random() % static_cast<size_t>(kExperts - k)]);
+      const auto at = static_cast<size_t>(k);
+      std::swap(all[at], all[at + random() % (kExperts - at)]);
       ids.push_back(all[static_cast<size_t>(k)]);
     }
   return ids;
@@ -75,7 +76,9 @@ Row sort_row(int32_t tokens, double predicted_us, const char* reason) {
     constexpr int32_t kTile = 128;
     const std::vector<int32_t> ids = draw_experts(tokens);
     const int64_t capacity = cuda::tiled_capacity(static_cast<int64_t>(ids.size()), kExperts, kTile);
-    const auto ints = [&](int64_t count) { return static_cast<int32_t*>(memory.bytes(4 * static_cast<size_t>(count))); };
+    const auto ints = [&](int64_t count) {
+      return static_cast<int32_t*>(memory.bytes(4 * static_cast<size_t>(count)));
+    };
     const auto pairs = static_cast<int64_t>(ids.size());
     cuda::PermuteTokensParams p{};
     p.ids = static_cast<int32_t*>(memory.upload(ids.data(), 4 * ids.size()));

@@ -4,8 +4,9 @@
 namespace hadal::cuda {
 
 void permute_rows(Queue& queue, const PermuteRowsParams& params) {
-  HADAL_EXPECT(params.tokens >= 0 && params.chosen >= 1, "permute_rows: expected tokens and experts a token, got %d, %d",
-               params.tokens, params.chosen);
+  HADAL_EXPECT(params.tokens >= 0 && params.chosen >= 1,
+               "permute_rows: expected tokens and experts a token, got %d, %d", params.tokens,
+               params.chosen);
   HADAL_EXPECT(params.row_bytes > 0 && params.row_bytes % 16 == 0,
                "permute_rows: row: expected a multiple of 16 bytes, got %d", params.row_bytes);
   for (const int64_t stride : {params.x_stride, params.out_stride})

@@ -56,7 +56,8 @@ HADAL_DEVICE bool add_bias(const cuda::SampleParams& p, const SampleOptions& o, 
   return outside;
 }
 
-// As the CPU rounds: the penalty of repetition to F32, then the sum of the others. Doubles, for the history's ids alone.
+// As the CPU rounds: the penalty of repetition to F32, then the sum of the others. Doubles, for the
+// history's ids alone.
 HADAL_DEVICE float penalised(const SampleOptions& o, float value, int count) {
   const float v = value > 0 ? value / o.repetition : value * o.repetition;
   return static_cast<float>(static_cast<double>(v) - static_cast<double>(o.presence) -
