@@ -10,13 +10,13 @@ using hadal::simt::machine;
 
 inline void see(void* address, size_t bytes, Access access, bool aligned, void* code) {
   if (machine.now == nullptr || !machine.options.hazards) return;
+  const hadal::simt::Place place = hadal::simt::place_of(code);
+  if (hadal::simt::wgmma_arrays_in_flight != 0)
+    hadal::simt::check_registers_in_flight(address, bytes, place);
   // Most are of a thread's own variables.
   if (reinterpret_cast<uintptr_t>(address) - machine.now->stack < hadal::simt::Fibers::kStackBytes) return;
   ++machine.report.accesses;
   if (++machine.run_length > hadal::simt::kLongRun) hadal::simt::let_others_run();
-  const hadal::simt::Place place = hadal::simt::place_of(code);
-  if (hadal::simt::wgmma_arrays_in_flight != 0)
-    hadal::simt::check_registers_in_flight(address, bytes, place);
   hadal::simt::access_memory(address, bytes, access, aligned, place);
 }
 
