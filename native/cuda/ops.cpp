@@ -7,8 +7,9 @@ namespace hadal::cuda {
 namespace {
 
 constexpr const CudaOp* kAll[] = {
-    &add_rms_norm_op, &combine_experts_op, &gated_top_k_op, &gather_rows_op, &permute_tokens_op,
-    &rms_norm_op,     &rope_op,            &sample_op,      &swiglu_op,      &write_kv_op,
+    &add_op,         &add_rms_norm_op,   &combine_experts_op, &copy_op, &embed_tokens_op, &gated_top_k_op,
+    &gather_rows_op, &permute_tokens_op, &rms_norm_op,        &rope_op, &sample_op,       &swiglu_op,
+    &write_kv_op,
 };
 
 }  // namespace

@@ -43,6 +43,10 @@ inline int64_t row_stride(const char* op, const Tensor& t) {
 
 // dense.cpp
 extern const CudaOp swiglu_op;
+// embed.cpp
+extern const CudaOp add_op;
+extern const CudaOp copy_op;
+extern const CudaOp embed_tokens_op;
 // norm.cpp
 extern const CudaOp add_rms_norm_op;
 extern const CudaOp rms_norm_op;
