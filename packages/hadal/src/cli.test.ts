@@ -24,6 +24,35 @@ afterAll(() => rmSync(work, { recursive: true, force: true }))
 const hadal = (args: string[], input = '', env: NodeJS.ProcessEnv = quiet) =>
   spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', input, env, timeout: 60_000 })
 
+describe('hadal bench kernels', () => {
+  const program = path.join(root, 'packages/native/build/bench/hadal_cuda_bench')
+
+  it('says which device has rows', () => {
+    const { stderr, status } = hadal(['bench', 'kernels'])
+    expect(stderr).toContain('expected --device cuda, got none')
+    expect(status).not.toBe(0)
+  })
+
+  it.skipIf(!existsSync(program))('lists its rows without a GPU, and measures none', () => {
+    const list = hadal(['bench', 'kernels', '--device', 'cuda', '--list'])
+    expect(list.status).toBe(0)
+    const rows: unknown = JSON.parse(list.stdout)
+    expect(JSON.stringify(rows)).toContain('rms_norm')
+    const { stderr, status } = hadal(['bench', 'kernels', '--device', 'cuda'], '', {
+      ...quiet,
+      LD_LIBRARY_PATH: '/nowhere',
+    })
+    if (status !== 0) expect(stderr).toMatch(/^hadal: CUDA: no driver on this machine/)
+  })
+
+  it('names what is missing where the program was not built', () => {
+    const env = { ...quiet, HADAL_NATIVE_PATH: fixture('v3-fp8') }
+    const { stderr, status } = hadal(['bench', 'kernels', '--device', 'cuda'], '', env)
+    expect(stderr).toContain('bench/hadal_cuda_bench is not built')
+    expect(status).not.toBe(0)
+  })
+})
+
 describe('hadal run', () => {
   it('puts the answer on stdout and the thinking on stderr when stdout is a pipe', () => {
     const { stdout, stderr, status } = hadal([

@@ -1,7 +1,7 @@
 // Finds the addon, checks that it is of this version, and hands out the raw binding. Node caches the
 // module per thread; so does this file.
 import type { Binding } from './binding.ts'
-import { loadAddon } from './load.cjs'
+import { findBeside, loadAddon } from './load.cjs'
 
 export * from './binding.ts'
 
@@ -25,4 +25,9 @@ export function loadBinding(): Binding {
   }
   cached = binding
   return binding
+}
+
+/** The path of a file that comes with the addon, such as `bench/hadal_cuda_bench`; undefined: not here. */
+export function nativeFile(name: string): string | undefined {
+  return findBeside(name)
 }

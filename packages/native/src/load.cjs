@@ -3,6 +3,9 @@
 // those. Returns the raw exports or throws one error with every attempt and what to do.
 'use strict'
 
+const { existsSync } = require('node:fs')
+const path = require('node:path')
+
 function platform() {
   const libc =
     process.platform === 'linux' && !process.report?.getReport?.().header.glibcVersionRuntime
@@ -49,6 +52,22 @@ function loadAddon() {
   throw failure(attempts, advice())
 }
 
+/** The path of a file that lies beside the addon, or undefined. Nothing is loaded. */
+function findBeside(name) {
+  const folders = []
+  const add = (addon) => {
+    try {
+      folders.push(path.dirname(require.resolve(addon)))
+    } catch {}
+  }
+  if (process.env.HADAL_NATIVE_PATH) add(process.env.HADAL_NATIVE_PATH)
+  else {
+    folders.push(path.join(__dirname, '../build'))
+    add(`@hadal/native-${platform()}`)
+  }
+  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file))
+}
+
 function advice() {
   return [
     'What to do:',
@@ -66,4 +85,4 @@ function failure(attempts, help) {
   return error
 }
 
-module.exports = { loadAddon }
+module.exports = { findBeside, loadAddon }

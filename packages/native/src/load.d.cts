@@ -1,1 +1,2 @@
 export declare function loadAddon(): unknown
+export declare function findBeside(name: string): string | undefined

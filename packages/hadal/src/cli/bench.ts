@@ -1,10 +1,11 @@
-// `hadal bench [folder]`: the machine's read bandwidth, then prefill and decode beside it.
+// `hadal bench kernels`: bench-kernels.ts. `hadal bench [folder]`: the machine's read bandwidth, then prefill and decode beside it.
 // Bandwidth: the native add of two large arrays, which reads two bytes for each that it writes.
 import { add, Device, Encoder, T } from '@hadal/kernels'
 import { type CommandDef, defineCommand } from 'citty'
 import { load } from '../load.ts'
 import type { Llm } from '../types.ts'
-import { loadFromFlags, modelArgs, numberFlag } from './model-options.ts'
+import { benchKernels, kernelArgs } from './bench-kernels.ts'
+import { deviceFlag, loadFromFlags, modelArgs, numberFlag } from './model-options.ts'
 import { bytes, progressBar } from './terminal.ts'
 
 /** Bytes read and written a second by `add` over arrays far larger than the caches, best of five. */
@@ -110,13 +111,20 @@ export const benchCommand = defineCommand({
     folder: {
       type: 'positional',
       required: false,
-      description: 'checkpoint folder; default: the embedded model',
+      description: 'checkpoint folder, or the word kernels; default: the embedded model',
     },
     runs: { type: 'string', default: '5', description: 'counted runs of each row' },
     json: { type: 'boolean', description: 'as JSON' },
+    ...kernelArgs,
     ...modelArgs,
   },
   async run({ args }) {
+    if (args.folder === 'kernels') {
+      const device = deviceFlag(args.device, process.env.HADAL_DEVICE)
+      const { list = false, json = false, filter, csv } = args
+      process.exitCode = await benchKernels({ device, list, json, filter, csv })
+      return
+    }
     const runs = numberFlag(args, 'runs') ?? 5
     const llm = args.folder ? await loadFromFlags(args.folder, args) : await load()
     try {
