@@ -3,6 +3,7 @@
 //   mutant: what is wrong, in words        class: missing barrier
 //   file: native/cuda/…                    test: rms_norm (program cuda_rms_norm_test)
 //   compile: files to build (default: the test's .cu, or the file itself)
+//   case: a part of the name of the case that shows it   (where the test's others take long)
 //   known-miss: why nothing can see it     (only where that is so)
 //   replace: … with: … end                 (whole lines; `replace` must occur exactly once in the file)
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -27,7 +28,7 @@ export const classes = [
   'race between blocks',
 ]
 
-const keys = ['mutant', 'class', 'file', 'test', 'compile', 'known-miss']
+const keys = ['mutant', 'class', 'file', 'test', 'compile', 'case', 'known-miss']
 
 /** The mutants of one file's text; throws with file and line where it cannot be read. */
 export function parseMutants(text, file) {

@@ -10,6 +10,15 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 export function createTotal() {
   const total = { passed: 0, failed: 0, skipped: 0 }
   return {
+    get passed() {
+      return total.passed
+    },
+    get failed() {
+      return total.failed
+    },
+    get skipped() {
+      return total.skipped
+    },
     add({ passed, failed, skipped }) {
       total.passed += passed
       total.failed += failed
