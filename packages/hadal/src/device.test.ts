@@ -43,6 +43,13 @@ describe('a device by name', () => {
     expect(hadal(['run', 'What is 2 + 2?', '--temperature', '0'], env).stdout).toBe('4\n')
   })
 
+  it('load({ device }) is that of the embedded model', async () => {
+    await expect(load({ device: 'cuda' })).rejects.toThrow(/^.*device: 'cuda': CUDA: .+$/)
+    const llm = await load({ device: 'cpu', threads: 1 })
+    await llm.dispose()
+    expect(llm.info).toMatchObject({ threads: 1 })
+  })
+
   it('auto is the CPU as long as kernels are missing, and says so', async () => {
     const llm = await load()
     await llm.dispose()

@@ -149,7 +149,9 @@ describe('options', () => {
 
   it.each([
     [[5], /load: path: expected a checkpoint folder as a string or file: URL, .*, got 5/],
-    [[{ threads: 2 }], /load: path: expected .*, got an object \(threads\)/],
+    [[{ threads: 2 }, { threads: 2 }], /load: path: expected .* before the options, got an object/],
+    [[[]], /load: path: expected .*, got/],
+    [[{ thread: 2 }], /did you mean "threads"/],
     [[undefined, null], /load: options: expected an object, got null/],
     [[undefined, { onProgress: 'yes' }], /onProgress: expected a function, got "yes"/],
   ])('load(...%j) is refused', async (args, message) => {

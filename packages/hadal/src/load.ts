@@ -19,7 +19,14 @@ import {
   type Tokenizer,
 } from '@hadal/text'
 import { Constraints } from './constraints.ts'
-import { checkChat, checkForward, checkGenerate, checkLoad, checkPrompt } from './options.ts'
+import {
+  checkChat,
+  checkForward,
+  checkGenerate,
+  checkLoad,
+  checkPrompt,
+  splitLoad,
+} from './options.ts'
 import { endEngine, startEngine } from './start-engine.ts'
 import type { ChatOptions, GenerateCallOptions, Llm, LoadOptions, PromptOptions } from './types.ts'
 
@@ -61,14 +68,17 @@ function reporting<S extends Stream<unknown, R>, R>(
  * OptionError (a wrong option), or an Error with code ERR_HADAL_NO_BINARY when the addon cannot be loaded.
  *
  * @example
- * const llm = await load()
+ * const llm = await load() // or load(folder), load(folder, options), load(options)
  * for await (const part of llm.chat([{ role: 'user', content: 'What is 47 * 36?' }])) process.stdout.write(part.text)
  * await llm.dispose()
  */
+export async function load(options?: LoadOptions): Promise<Llm>
+export async function load(folder: string | URL | undefined, options?: LoadOptions): Promise<Llm>
 export async function load(
-  folder: string | URL = nanoPath,
-  options: LoadOptions = {},
+  first: string | URL | LoadOptions = nanoPath,
+  second?: LoadOptions,
 ): Promise<Llm> {
+  const [folder, options] = splitLoad(first, second, nanoPath)
   const path = checkLoad(folder, options)
   const checkpoint = await openCheckpoint(path)
   const { tokenizer, template } = await openText(path)

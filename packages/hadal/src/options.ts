@@ -87,6 +87,21 @@ function checkKind(what: string, options: object, name: string, kind: 'function'
 }
 
 /** Checks the arguments of load() and returns the folder. */
+/** `load(options)` is `load(embedded, options)`. */
+export function splitLoad(
+  first: string | URL | LoadOptions,
+  second: LoadOptions | undefined,
+  embedded: string,
+): [string | URL, LoadOptions] {
+  const isOptions = typeof first === 'object' && first !== null && !(first instanceof URL)
+  if (!isOptions || Array.isArray(first)) return [first as string | URL, second === undefined ? {} : second]
+  if (second !== undefined)
+    throw new OptionError(
+      `load: path: expected a checkpoint folder as a string or file: URL before the options, got ${show(first)}`,
+    )
+  return [embedded, first]
+}
+
 export function checkLoad(folder: unknown, options: LoadOptions): string {
   if (folder instanceof URL && folder.protocol === 'file:')
     return checkLoad(fileURLToPath(folder), options)
