@@ -325,8 +325,13 @@ describe.skipIf(!browserPath)('the chat page', () => {
     await scroller.hover()
     const place = () => scroller.evaluate((e) => e.scrollTop)
     const before = await place()
-    await page.mouse.wheel(0, -600)
-    await expect.poll(place).toBeLessThan(before - 300)
+    // Once more where the page, still following, scrolled back in the same moment.
+    const wheel = async () => {
+      await page.mouse.wheel(0, -600)
+      await page.waitForTimeout(100)
+      return place()
+    }
+    await expect.poll(wheel).toBeLessThan(before - 300)
     let top = Number.NaN
     for (let now = await place(); now !== top; now = await place()) {
       top = now
