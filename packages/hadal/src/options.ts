@@ -94,7 +94,8 @@ export function splitLoad(
   embedded: string,
 ): [string | URL, LoadOptions] {
   const isOptions = typeof first === 'object' && first !== null && !(first instanceof URL)
-  if (!isOptions || Array.isArray(first)) return [first as string | URL, second === undefined ? {} : second]
+  if (!isOptions || Array.isArray(first))
+    return [first as string | URL, second === undefined ? {} : second]
   if (second !== undefined)
     throw new OptionError(
       `load: path: expected a checkpoint folder as a string or file: URL before the options, got ${show(first)}`,
